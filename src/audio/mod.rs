@@ -1,0 +1,6 @@
+//! Audio in and out: plain `f32` slices, no tensors and no model.
+pub mod decode;
+pub mod fbank;
+pub mod mel;
+pub mod resample;
+pub mod wav;

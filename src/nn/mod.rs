@@ -1,0 +1,12 @@
+//! Layers that know no checkpoint.
+pub mod activation;
+pub mod attention;
+pub mod conformer;
+pub mod conv;
+pub mod convnext;
+pub mod kv_cache;
+pub mod norm;
+pub mod perceiver;
+pub mod rotary;
+pub mod snake;
+pub mod wavenet;

@@ -1,0 +1,2 @@
+//! From text and a reference clip to a wave.
+pub mod decode;

@@ -1,0 +1,67 @@
+//! Strict loading of canonical weight files (burnpack) into modules.
+//!
+//! A file must hold exactly the parameters of its module, each with exactly its shape: missing, unused and mis-shaped
+//! tensors are all collected and reported together. Nothing is ever filled in.
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
+
+use burn::module::Module;
+use burn::tensor::DType;
+use burn_pack::{Reader, Tensor as PackTensor};
+use burn_store::{FloatCastAdapter, ModuleSnapshot};
+
+use crate::{Error, Result};
+
+/// Loads `path` into `module`, whose parameters are still lazy and therefore cost nothing.
+///
+/// Stored half-precision tensors are widened to f32.
+pub fn load<M: Module>(module: M, path: &Path) -> Result<M> {
+    let format = |e: burn_pack::Error| Error::Format {
+        path: path.to_path_buf(),
+        what: format!("not a readable burnpack file ({e})"),
+        hint: "run `indextts models verify`, or import the model again".into(),
+    };
+    let tensors = Reader::from_file_exact(path).and_then(Reader::into_tensors).map_err(format)?;
+    apply(module, tensors).map_err(|problems| Error::Weights { path: path.to_path_buf(), problems })
+}
+
+/// Puts `tensors` into `module`; on any mismatch returns every problem found and no module.
+pub fn apply<M: Module>(mut module: M, tensors: Vec<PackTensor>) -> Result<M, Vec<String>> {
+    let problems = mismatches(&schema(&module), &tensors);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let result = module.apply(tensors, None, Some(Box::new(FloatCastAdapter::to(DType::F32))), false);
+    let mut problems: Vec<String> = result.errors.iter().map(|e| e.to_string()).collect();
+    problems.extend(result.missing.iter().map(|(name, _)| format!("missing: {name}")));
+    if problems.is_empty() { Ok(module) } else { Err(problems) }
+}
+
+/// Name and shape of every parameter of `module`, without allocating any of them.
+pub fn schema<M: Module>(module: &M) -> BTreeMap<String, Vec<usize>> {
+    module.collect(None, None, false).into_iter().map(|t| (t.name.clone(), t.shape.to_vec())).collect()
+}
+
+fn mismatches(expected: &BTreeMap<String, Vec<usize>>, tensors: &[PackTensor]) -> Vec<String> {
+    let mut problems = Vec::new();
+    let mut seen = HashSet::new();
+    for tensor in tensors {
+        if !seen.insert(tensor.name.as_str()) {
+            problems.push(format!("stored twice: {}", tensor.name));
+        }
+        match expected.get(&tensor.name) {
+            None => problems.push(format!("not part of the model: {} {:?}", tensor.name, tensor.shape.to_vec())),
+            Some(shape) if *shape != tensor.shape.to_vec() => problems.push(format!(
+                "wrong shape: {}: expected {shape:?}, got {:?}",
+                tensor.name,
+                tensor.shape.to_vec()
+            )),
+            Some(_) if !matches!(tensor.dtype, DType::F32 | DType::F16 | DType::BF16) => {
+                problems.push(format!("wrong type: {}: expected f32, f16 or bf16, got {:?}", tensor.name, tensor.dtype))
+            }
+            Some(_) => {}
+        }
+    }
+    problems.extend(expected.iter().filter(|(n, _)| !seen.contains(n.as_str())).map(|(n, s)| format!("missing: {n} {s:?}")));
+    problems
+}

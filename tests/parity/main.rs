@@ -1,0 +1,13 @@
+//! Every network and stage against the measured outputs of the reference (`tests/golden`, or `INDEXTTS_GOLDEN`).
+//! Sizes come from each golden's own config, so another set of goldens runs through the same tests.
+mod support;
+
+mod audio;
+mod bigvgan;
+mod campplus;
+mod codec;
+mod gpt;
+mod qwen;
+mod s2mel;
+mod text;
+mod w2v_bert;

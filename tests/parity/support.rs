@@ -1,0 +1,110 @@
+//! Reading goldens and comparing with them.
+#![allow(dead_code)]
+use std::path::PathBuf;
+
+use burn::module::Module;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use indextts_import::{Table, Vars};
+use safetensors::{Dtype, SafeTensors};
+
+/// Root of the golden folders.
+pub fn golden(path: &str) -> PathBuf {
+    let root = std::env::var_os("INDEXTTS_GOLDEN")
+        .map(PathBuf::from)
+        .unwrap_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden")));
+    root.join(path)
+}
+
+pub fn json(path: &str) -> serde_json::Value {
+    let path = golden(path);
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// An official checkpoint of the golden set, converted by its key table and put strictly into `module`.
+pub fn load<M: Module>(module: M, table: &Table, vars: &Vars, file: &str) -> M {
+    let tensors = indextts_import::convert(table, vars, &golden(file)).unwrap_or_else(|e| panic!("{e}"));
+    indextts::weights::apply(module, tensors).unwrap_or_else(|problems| panic!("{}", problems.join("\n")))
+}
+
+/// The tensors of one `io.safetensors`.
+pub struct Io(Vec<u8>, String);
+
+impl Io {
+    pub fn open(path: &str) -> Self {
+        let file = golden(path);
+        Self(std::fs::read(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display())), path.into())
+    }
+
+    fn view(&self, name: &str) -> (Dtype, Vec<usize>, Vec<u8>) {
+        let all = SafeTensors::deserialize(&self.0).expect("valid safetensors");
+        let t = all.tensor(name).unwrap_or_else(|_| panic!("{} has no tensor {name}; it has {:?}", self.1, all.names()));
+        (t.dtype(), t.shape().to_vec(), t.data().to_vec())
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        SafeTensors::deserialize(&self.0).expect("valid safetensors").tensor(name).is_ok()
+    }
+
+    pub fn shape(&self, name: &str) -> Vec<usize> {
+        self.view(name).1
+    }
+
+    pub fn floats(&self, name: &str) -> Vec<f32> {
+        let (dtype, _, data) = self.view(name);
+        match dtype {
+            Dtype::F32 => data.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect(),
+            Dtype::F64 => data.chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().unwrap()) as f32).collect(),
+            other => panic!("{name} is {other:?}, not a float"),
+        }
+    }
+
+    pub fn ints(&self, name: &str) -> Vec<i64> {
+        let (dtype, _, data) = self.view(name);
+        match dtype {
+            Dtype::I32 => data.chunks_exact(4).map(|b| i32::from_le_bytes(b.try_into().unwrap()) as i64).collect(),
+            Dtype::I64 => data.chunks_exact(8).map(|b| i64::from_le_bytes(b.try_into().unwrap())).collect(),
+            other => panic!("{name} is {other:?}, not an integer"),
+        }
+    }
+
+    pub fn tensor<const D: usize>(&self, name: &str, device: &Device) -> Tensor<D> {
+        Tensor::from_data(TensorData::new(self.floats(name), self.shape(name)), device)
+    }
+
+    pub fn int_tensor<const D: usize>(&self, name: &str, device: &Device) -> Tensor<D, Int> {
+        Tensor::from_data(TensorData::new(self.ints(name), self.shape(name)), device)
+    }
+}
+
+/// Tolerance of one network in f32 on the CPU: `1e-4 x std of the golden + 1e-5`.
+pub const NETWORK: f64 = 1e-4;
+/// Tolerance of a full CFM solve or a vocoder run.
+pub const SOLVE: f64 = 1e-3;
+
+/// Prints `max |diff|`, cosine and the tolerance, and fails above the tolerance (`relative x std(golden) + 1e-5`).
+pub fn close<const D: usize>(stage: &str, got: Tensor<D>, io: &Io, name: &str, relative: f64) {
+    assert_eq!(got.dims().to_vec(), io.shape(name), "{stage}: shape of {name}");
+    let got: Vec<f32> = got.into_data().convert::<f32>().to_vec().unwrap();
+    close_slices(stage, &got, &io.floats(name), name, relative);
+}
+
+pub fn close_slices(stage: &str, got: &[f32], want: &[f32], name: &str, relative: f64) {
+    assert_eq!(got.len(), want.len(), "{stage}: length of {name}");
+    let n = want.len() as f64;
+    let mean = want.iter().map(|&v| v as f64).sum::<f64>() / n;
+    let std = (want.iter().map(|&v| (v as f64 - mean).powi(2)).sum::<f64>() / n).sqrt();
+    let tolerance = relative * std + 1e-5;
+    let (mut worst, mut dot, mut a2, mut b2) = (0f64, 0f64, 0f64, 0f64);
+    for (&a, &b) in got.iter().zip(want) {
+        let (a, b) = (a as f64, b as f64);
+        // NaN must not pass: `max` would swallow it.
+        worst = if (a - b).abs() <= worst { worst } else { (a - b).abs() };
+        dot += a * b;
+        a2 += a * a;
+        b2 += b * b;
+    }
+    let cosine = dot / (a2.sqrt() * b2.sqrt()).max(1e-30);
+    println!("{stage:14} {name:28} max|diff| {worst:.3e}  cosine {cosine:.8}  tolerance {tolerance:.3e}");
+    assert!(worst <= tolerance, "{stage}: {name} differs by {worst:.3e}, tolerance {tolerance:.3e}");
+}
