@@ -2,6 +2,8 @@
 //!
 //! A file must hold exactly the parameters of its module, each with exactly its shape: missing, unused and mis-shaped
 //! tensors are all collected and reported together. Nothing is ever filled in.
+mod manifest;
+
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
@@ -11,6 +13,8 @@ use burn_pack::{Reader, Tensor as PackTensor};
 use burn_store::{FloatCastAdapter, ModuleSnapshot};
 
 use crate::{Error, Result};
+
+pub use manifest::{FileEntry, Manifest, Origin, WeightSummary};
 
 /// Loads `path` into `module`, whose parameters are still lazy and therefore cost nothing.
 ///
