@@ -11,6 +11,8 @@ macro_rules! tables {
 }
 
 tables! {
+    gpt_v2: "`gpt.pth` of IndexTTS-2.",
+    gpt_v2_5: "`gpt.pth` of IndexTTS-2.5.",
     feat1: "`feat1.pt`: the speaker matrix of the emotion bank.",
     feat2: "`feat2.pt`: the emotion matrix of the emotion bank.",
 }
