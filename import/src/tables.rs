@@ -16,6 +16,8 @@ tables! {
     semantic_codec: "The semantic codec of 2.0, its encoder side.",
     w2v_bert: "w2v-bert-2.0, the layers that are used.",
     w2v_stats: "Mean and variance of w2v-bert features.",
+    gpt_v2: "`gpt.pth` of IndexTTS-2.",
+    gpt_v2_5: "`gpt.pth` of IndexTTS-2.5.",
     feat1: "`feat1.pt`: the speaker matrix of the emotion bank.",
     feat2: "`feat2.pt`: the emotion matrix of the emotion bank.",
 }
