@@ -1,3 +1,16 @@
-//! The key tables, one per official file.
-//!
-//! Each is data (`import/tables/*.toml`) parsed on use.
+//! The key tables, one per official file: data in `tables/*.toml`, parsed on use.
+use crate::{Result, Table};
+
+macro_rules! tables {
+    ($($name:ident: $about:literal),* $(,)?) => {
+        $(#[doc = $about]
+        pub fn $name() -> Result<Table> {
+            Table::parse(include_str!(concat!("../tables/", stringify!($name), ".toml")))
+        })*
+    };
+}
+
+tables! {
+    feat1: "`feat1.pt`: the speaker matrix of the emotion bank.",
+    feat2: "`feat2.pt`: the emotion matrix of the emotion bank.",
+}

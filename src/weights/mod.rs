@@ -62,6 +62,8 @@ fn mismatches(expected: &BTreeMap<String, Vec<usize>>, tensors: &[PackTensor]) -
             Some(_) => {}
         }
     }
-    problems.extend(expected.iter().filter(|(n, _)| !seen.contains(n.as_str())).map(|(n, s)| format!("missing: {n} {s:?}")));
+    problems.extend(
+        expected.iter().filter(|(n, _)| !seen.contains(n.as_str())).map(|(n, s)| format!("missing: {n} {s:?}")),
+    );
     problems
 }

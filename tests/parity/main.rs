@@ -11,3 +11,5 @@ mod qwen;
 mod s2mel;
 mod text;
 mod w2v_bert;
+
+mod emotion_bank;

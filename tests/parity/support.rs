@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use indextts_import::{Table, Vars};
+use indextts_import::{Result, Table, Vars};
 use safetensors::{Dtype, SafeTensors};
 
 /// Root of the golden folders.
@@ -22,9 +22,18 @@ pub fn json(path: &str) -> serde_json::Value {
 }
 
 /// An official checkpoint of the golden set, converted by its key table and put strictly into `module`.
-pub fn load<M: Module>(module: M, table: &Table, vars: &Vars, file: &str) -> M {
-    let tensors = indextts_import::convert(table, vars, &golden(file)).unwrap_or_else(|e| panic!("{e}"));
+pub fn load<M: Module>(module: M, table: Result<Table>, vars: &Vars, file: &str) -> M {
+    let table = table.unwrap_or_else(|e| panic!("{e}"));
+    let tensors = indextts_import::convert(&table, vars, &golden(file)).unwrap_or_else(|e| panic!("{e}"));
     indextts::weights::apply(module, tensors).unwrap_or_else(|problems| panic!("{}", problems.join("\n")))
+}
+
+/// Proves a key table against an official manifest (`tests/keys`) and a module's schema at real size.
+pub fn check_manifest<M: Module>(module: &M, table: Result<Table>, vars: &Vars, manifest: &str) {
+    let table = table.unwrap_or_else(|e| panic!("{e}"));
+    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/keys")).join(manifest);
+    let checked = indextts_import::check_manifest(&table, vars, &path, &indextts::weights::schema(module));
+    checked.unwrap_or_else(|problems| panic!("{}", problems.join("\n")));
 }
 
 /// The tensors of one `io.safetensors`.
@@ -38,7 +47,8 @@ impl Io {
 
     fn view(&self, name: &str) -> (Dtype, Vec<usize>, Vec<u8>) {
         let all = SafeTensors::deserialize(&self.0).expect("valid safetensors");
-        let t = all.tensor(name).unwrap_or_else(|_| panic!("{} has no tensor {name}; it has {:?}", self.1, all.names()));
+        let t =
+            all.tensor(name).unwrap_or_else(|_| panic!("{} has no tensor {name}; it has {:?}", self.1, all.names()));
         (t.dtype(), t.shape().to_vec(), t.data().to_vec())
     }
 
@@ -85,7 +95,7 @@ pub const SOLVE: f64 = 1e-3;
 /// Prints `max |diff|`, cosine and the tolerance, and fails above the tolerance (`relative x std(golden) + 1e-5`).
 pub fn close<const D: usize>(stage: &str, got: Tensor<D>, io: &Io, name: &str, relative: f64) {
     assert_eq!(got.dims().to_vec(), io.shape(name), "{stage}: shape of {name}");
-    let got: Vec<f32> = got.into_data().convert::<f32>().to_vec().unwrap();
+    let got: Vec<f32> = got.into_data().convert::<f32>().try_to_vec().unwrap();
     close_slices(stage, &got, &io.floats(name), name, relative);
 }
 

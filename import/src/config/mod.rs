@@ -1,11 +1,11 @@
 //! Official configuration sections -> canonical configuration and the sizes that key tables need.
-pub mod w2v_bert;
-pub mod codec;
-pub mod campplus;
-pub mod gpt;
-pub mod s2mel;
 pub mod bigvgan;
+pub mod campplus;
+pub mod codec;
+pub mod gpt;
 pub mod qwen;
+pub mod s2mel;
+pub mod w2v_bert;
 
 use serde_json::Value;
 
