@@ -25,17 +25,13 @@ pub struct BigVganConfig {
 #[derive(Module, Debug)]
 pub struct BigVgan {
     pub conv_pre: Conv1d,
-    pub stages: Vec<Stage>,
+    /// One a stage.
+    pub upsamples: Vec<ConvTranspose1d>,
+    /// The residual blocks of the first stage, of the second, and so on.
+    pub blocks: Vec<ResidualBlock>,
     pub activation_post: AliasFreeSnake,
     pub conv_post: Conv1d,
     tanh_at_final: bool,
-}
-
-/// One upsampling and the residual blocks at its rate.
-#[derive(Module, Debug)]
-pub struct Stage {
-    pub upsample: ConvTranspose1d,
-    pub blocks: Vec<ResidualBlock>,
 }
 
 /// Residual pairs of a dilated and a plain convolution, each after an alias-free activation (`AMPBlock1`).
@@ -49,22 +45,24 @@ pub struct ResidualBlock {
 impl BigVganConfig {
     pub fn init(&self, device: &Device) -> BigVgan {
         let width = |stage: usize| self.channels >> stage;
-        let stages = self.upsample_rates.iter().zip(&self.upsample_kernels).enumerate();
+        let stages = self.upsample_rates.len();
+        let upsample = |stage: usize| {
+            let (rate, kernel) = (self.upsample_rates[stage], self.upsample_kernels[stage]);
+            ConvTranspose1dConfig::new([width(stage), width(stage + 1)], kernel)
+                .with_stride(rate)
+                .with_padding((kernel - rate) / 2)
+                .init(device)
+        };
+        let stage_blocks = |stage: usize| {
+            let shapes = self.block_kernels.iter().zip(&self.block_dilations);
+            shapes.map(move |(&kernel, dilations)| ResidualBlock::new(width(stage + 1), kernel, dilations, device))
+        };
         BigVgan {
             conv_pre: same_conv(self.mel_bins, self.channels, 7, 1).init(device),
-            stages: stages
-                .map(|(stage, (&rate, &kernel))| Stage {
-                    upsample: ConvTranspose1dConfig::new([width(stage), width(stage + 1)], kernel)
-                        .with_stride(rate)
-                        .with_padding((kernel - rate) / 2)
-                        .init(device),
-                    blocks: (self.block_kernels.iter().zip(&self.block_dilations))
-                        .map(|(&kernel, dilations)| ResidualBlock::new(width(stage + 1), kernel, dilations, device))
-                        .collect(),
-                })
-                .collect(),
-            activation_post: AliasFreeSnake::new(width(self.upsample_rates.len()), device),
-            conv_post: same_conv(width(self.upsample_rates.len()), 1, 7, 1).with_bias(false).init(device),
+            upsamples: (0..stages).map(upsample).collect(),
+            blocks: (0..stages).flat_map(stage_blocks).collect(),
+            activation_post: AliasFreeSnake::new(width(stages), device),
+            conv_post: same_conv(width(stages), 1, 7, 1).with_bias(false).init(device),
             tanh_at_final: self.tanh_at_final,
         }
     }
@@ -74,23 +72,26 @@ impl BigVgan {
     /// Log-mel `[batch, mel_bins, frames]` to samples `[batch, 1, frames * hop]` in `[-1, 1]`, where the hop is the
     /// product of the upsampling rates.
     pub fn forward(&self, mel: Tensor<3>) -> Tensor<3> {
+        let wave = self.conv_post.forward(self.features(mel));
+        if self.tanh_at_final { wave.tanh() } else { wave.clamp(-1.0, 1.0) }
+    }
+
+    /// Everything before the last convolution: `[batch, channels of the last stage, frames * hop]`.
+    pub fn features(&self, mel: Tensor<3>) -> Tensor<3> {
         let resampler = Resampler::new(&mel.device());
         let mut x = self.conv_pre.forward(mel);
-        for stage in &self.stages {
-            x = stage.forward(x, &resampler);
+        let per_stage = self.blocks.len() / self.upsamples.len();
+        for (upsample, blocks) in self.upsamples.iter().zip(self.blocks.chunks_exact(per_stage)) {
+            x = mean_of(blocks, upsample.forward(x), &resampler);
         }
-        let wave = self.conv_post.forward(self.activation_post.forward(x, &resampler));
-        if self.tanh_at_final { wave.tanh() } else { wave.clamp(-1.0, 1.0) }
+        self.activation_post.forward(x, &resampler)
     }
 }
 
-impl Stage {
-    fn forward(&self, x: Tensor<3>, resampler: &Resampler) -> Tensor<3> {
-        let x = self.upsample.forward(x);
-        let blocks = self.blocks.iter().map(|block| block.forward(x.clone(), resampler));
-        let sum = blocks.reduce(|sum, y| sum + y);
-        sum.unwrap_or(x) / self.blocks.len() as f64
-    }
+/// The mean of what the blocks of one stage make of `x`.
+fn mean_of(blocks: &[ResidualBlock], x: Tensor<3>, resampler: &Resampler) -> Tensor<3> {
+    let sum = blocks.iter().map(|block| block.forward(x.clone(), resampler)).reduce(|sum, y| sum + y);
+    sum.unwrap_or(x) / blocks.len() as f64
 }
 
 impl ResidualBlock {

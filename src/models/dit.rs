@@ -129,7 +129,8 @@ impl Dit {
     /// each item of the batch). A single `x` is shared by all items of the context.
     pub fn velocity(&self, x: Tensor<3>, times: &[f32], context: &Context) -> Tensor<3> {
         let (time, wavenet_time) = self.embed_time(times, &x.device());
-        let states = self.transform(self.merge(x.clone(), context), &time, context);
+        let states = self.run_blocks(self.merge(x.clone(), context), &time, context);
+        let states = self.normalise(states, &time);
         let states = self.add_long_skip(states, x);
         let wave = self.head.wave(states.clone(), wavenet_time, context.mask.as_ref().map(|m| &m.frames));
         self.head.velocity(self.head.project(states, wave, time))
@@ -145,8 +146,8 @@ impl Dit {
         context.merged.clone() + x.matmul(rows(&self.merge, 0..self.mel_bins).unsqueeze())
     }
 
-    /// All blocks and the final norm: `[batch, time, hidden]` to the same.
-    pub fn transform(&self, mut x: Tensor<3>, time: &Tensor<2>, context: &Context) -> Tensor<3> {
+    /// All blocks: `[batch, time, hidden]` to the same.
+    pub fn run_blocks(&self, mut x: Tensor<3>, time: &Tensor<2>, context: &Context) -> Tensor<3> {
         let mut skips = Vec::with_capacity(self.blocks.len() / 2);
         for (index, block) in self.blocks.iter().enumerate() {
             x = block.forward(x, &mut skips, time, &context.rotary, context.padding());
@@ -154,6 +155,11 @@ impl Dit {
                 skips.push(x.clone());
             }
         }
+        x
+    }
+
+    /// The transformer's final norm: `[batch, time, hidden]` to the same.
+    pub fn normalise(&self, x: Tensor<3>, time: &Tensor<2>) -> Tensor<3> {
         self.norm.forward(x, time.clone())
     }
 
