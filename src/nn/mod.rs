@@ -1,5 +1,6 @@
 //! Layers that know no checkpoint.
 pub mod activation;
+pub mod adaptive_norm;
 pub mod attention;
 pub mod conformer;
 pub mod conv;
