@@ -103,7 +103,7 @@ impl ModelConfig {
         EmotionBankConfig {
             groups: self.emotion_groups.clone(),
             style_dim: self.campplus.embedding_size,
-            model_dim: self.gpt.model_dim,
+            model_dim: self.gpt.dim,
         }
     }
 }

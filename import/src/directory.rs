@@ -51,7 +51,8 @@ impl Import {
         }
         // A canonical file can have several sources; the model's shapes are compared with all of them together.
         for (canonical, expected) in &schema {
-            let parts: Vec<&Binding> = bindings.iter().filter(|(f, _)| f.canonical == *canonical).map(|(_, b)| b).collect();
+            let parts: Vec<&Binding> =
+                bindings.iter().filter(|(f, _)| f.canonical == *canonical).map(|(_, b)| b).collect();
             if let Some(first) = parts.first()
                 && problems.iter().all(|p| parts.iter().all(|b| b.file != p.file))
             {
@@ -120,9 +121,11 @@ impl Import {
             files.push(entry(dir, name, None, vec![describe(origin)?])?);
         }
         let config = serde_json::to_string_pretty(&self.model.config).unwrap_or_default();
-        for (name, text, origin) in
-            self.model.texts.iter().map(|(n, t, o)| (*n, t.as_str(), Some(o))).chain([("config.json", config.as_str(), None)])
-        {
+        for (name, text, origin) in self.model.texts.iter().map(|(n, t, o)| (*n, t.as_str(), Some(o))).chain([(
+            "config.json",
+            config.as_str(),
+            None,
+        )]) {
             let path = dir.join(name);
             std::fs::write(&path, text).map_err(Error::io("write", &path))?;
             let origin = origin.map(|o| describe(o)).transpose()?.into_iter().collect();
@@ -201,4 +204,3 @@ fn publish(staging: tempfile::TempDir, target: &Path) -> Result<()> {
     }
     Ok(())
 }
-

@@ -136,9 +136,10 @@ impl Layout {
 
 fn describe(role: Role) -> String {
     PLACES.iter().find(|p| p.role == role).map_or_else(String::new, |place| {
-        let cached = place.cached.first().map_or(String::new(), |(repository, path)| {
-            format!(" (or models--{repository}/snapshots/*/{path})")
-        });
+        let cached = place
+            .cached
+            .first()
+            .map_or(String::new(), |(repository, path)| format!(" (or models--{repository}/snapshots/*/{path})"));
         format!("{}{cached}", place.flat[0])
     })
 }
@@ -147,9 +148,10 @@ fn locate(dir: &Path, place: &Place) -> Option<PathBuf> {
     let flat = place.flat.iter().map(|path| dir.join(path)).find(|p| p.is_file());
     flat.or_else(|| {
         let roots = [dir.to_path_buf(), dir.join("hf_cache"), dir.join("hub"), dir.join("hf_cache/hub")];
-        roots.iter().flat_map(|root| place.cached.iter().map(move |c| (root, c))).find_map(|(root, (repository, path))| {
-            snapshot(&root.join(format!("models--{repository}")), path)
-        })
+        roots
+            .iter()
+            .flat_map(|root| place.cached.iter().map(move |c| (root, c)))
+            .find_map(|(root, (repository, path))| snapshot(&root.join(format!("models--{repository}")), path))
     })
 }
 

@@ -43,15 +43,22 @@ impl Model {
         let [path] = layout.require([Role::Config])?;
         let official = official::read(path)?;
         let version = version(&official).map_err(|source| Error::Config { path: path.into(), source })?;
-        let mut model =
-            Self { version, config: json!({}), files: Vec::new(), copies: Vec::new(), texts: Vec::new(), notes: Vec::new() };
+        let mut model = Self {
+            version,
+            config: json!({}),
+            files: Vec::new(),
+            copies: Vec::new(),
+            texts: Vec::new(),
+            notes: Vec::new(),
+        };
         let mut networks = match model.version.as_str() {
             "2.0" => model.open_2(&layout, path, &official)?,
             _ => model.open_2_5(&layout, path, &official)?,
         };
         model.open_common(&layout, path, &official, &mut networks)?;
         model.open_qwen(&layout, &mut networks)?;
-        let emotion_groups = config::sizes_at(&official, "emo_num").map_err(|source| Error::Config { path: path.into(), source })?;
+        let emotion_groups =
+            config::sizes_at(&official, "emo_num").map_err(|source| Error::Config { path: path.into(), source })?;
         networks.insert("emotion_groups".into(), json!(emotion_groups));
         networks.insert("format".into(), json!(1));
         networks.insert("version".into(), json!(model.version));
@@ -69,7 +76,8 @@ impl Model {
         let [codec, pieces] = layout.require([Role::SemanticCodec, Role::SentencePiece])?;
         let wrong = |source| Error::Config { path: config.into(), source };
         let mut networks = Networks::new();
-        let (value, vars) = config::codec::semantic_codec(value_at(official, "semantic_codec").map_err(wrong)?).map_err(wrong)?;
+        let (value, vars) =
+            config::codec::semantic_codec(value_at(official, "semantic_codec").map_err(wrong)?).map_err(wrong)?;
         networks.insert("codec".into(), json!({ "semantic": value }));
         self.add("codec", tables::semantic_codec(), vars, Checkpoint::open(codec)?)?;
         self.texts.push(("tokenizer.json", sentencepiece::convert_file(pieces)?, pieces.into()));
@@ -81,7 +89,8 @@ impl Model {
         let [codec] = layout.require([Role::Codec25])?;
         let wrong = |source| Error::Config { path: config.into(), source };
         let mut networks = Networks::new();
-        let (value, vars) = config::codec::codec_decoder(value_at(official, "semantic_codec").map_err(wrong)?).map_err(wrong)?;
+        let (value, vars) =
+            config::codec::codec_decoder(value_at(official, "semantic_codec").map_err(wrong)?).map_err(wrong)?;
         networks.insert("codec".into(), json!({ "decoder": value }));
         self.add("codec", tables::codec_v2_5(), vars, Checkpoint::open(codec)?)?;
         // A model of the 2.5 layout with a SentencePiece vocabulary is as good as one with tiktoken ranks.
@@ -125,10 +134,14 @@ impl Model {
         self.add("gpt", table, vars, checkpoint)?;
 
         let checkpoint = Checkpoint::open(s2mel)?;
-        let (value, vars) =
-            config::s2mel::s2mel(value_at(official, "s2mel").map_err(wrong)?, &checkpoint.shapes()).map_err(wrong)?;
+        let section = value_at(official, "s2mel").map_err(wrong)?;
+        let (config, table) = if perceiver {
+            (config::s2mel::s2mel_v2(section, &checkpoint.shapes()), tables::s2mel_v2())
+        } else {
+            (config::s2mel::s2mel_v2_5(section), tables::s2mel_v2_5())
+        };
+        let (value, vars) = config.map_err(wrong)?;
         networks.insert("s2mel".into(), value);
-        let table = if perceiver { tables::s2mel_v2() } else { tables::s2mel_v2_5() };
         self.add("s2mel", table, vars, checkpoint)?;
 
         let (value, vars) = config::bigvgan::bigvgan(&official::read(bigvgan_config)?)
@@ -154,7 +167,8 @@ impl Model {
         let parts = [Role::Qwen, Role::QwenConfig, Role::QwenTokenizer];
         if parts.iter().all(|role| layout.get(*role).is_none()) {
             networks.insert("qwen".into(), Value::Null);
-            self.notes.push("no qwen0.6bemo4-merge folder: emotion from text (--emotion-text) will not be available".into());
+            self.notes
+                .push("no qwen0.6bemo4-merge folder: emotion from text (--emotion-text) will not be available".into());
             return Ok(());
         }
         let [weights, config, tokenizer] = layout.require(parts)?;

@@ -13,7 +13,11 @@ const MAX_BYTES: u64 = 4 << 20;
 pub fn read(path: &Path) -> Result<Value> {
     let length = path.metadata().map_err(Error::io("read", path))?.len();
     if length > MAX_BYTES {
-        return Err(format(path, &std::format!("{length} bytes are too many for a configuration"), "Is it the right file?"));
+        return Err(format(
+            path,
+            &std::format!("{length} bytes are too many for a configuration"),
+            "Is it the right file?",
+        ));
     }
     let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
     let value: Result<Value, String> = if path.extension().is_some_and(|e| e == "json") {

@@ -36,7 +36,10 @@ impl fmt::Display for Report {
             let (mapped, ignored) = (file.mapped.len(), file.ignored.len());
             let millions = file.parameters() as f64 / 1e6;
             let (official, canonical) = (&file.official, &file.canonical);
-            writeln!(f, "{official} -> {canonical}: {mapped} tensors, {millions:.2} M parameters, {ignored} keys ignored")?;
+            writeln!(
+                f,
+                "{official} -> {canonical}: {mapped} tensors, {millions:.2} M parameters, {ignored} keys ignored"
+            )?;
             for (name, shape, keys) in &file.mapped {
                 writeln!(f, "  {name} {shape:?} <- {}", keys.join(" + "))?;
             }

@@ -113,7 +113,8 @@ fn normalizers(model: &Model) -> Vec<Value> {
 fn merges(model: &Model) -> Vec<Value> {
     let ids: HashMap<&str, usize> =
         model.pieces.iter().enumerate().filter(|(_, p)| p.is_text()).map(|(id, p)| (p.text.as_str(), id)).collect();
-    let mut order: Vec<usize> = (0..model.pieces.len()).filter(|id| model.pieces[*id].kind == PieceKind::Normal).collect();
+    let mut order: Vec<usize> =
+        (0..model.pieces.len()).filter(|id| model.pieces[*id].kind == PieceKind::Normal).collect();
     order.sort_by(|a, b| model.pieces[*b].score.total_cmp(&model.pieces[*a].score));
     let mut merges = Vec::new();
     for id in order {

@@ -20,6 +20,7 @@ tables! {
     gpt_v2_5: "`gpt.pth` of IndexTTS-2.5.",
     feat1: "`feat1.pt`: the speaker matrix of the emotion bank.",
     feat2: "`feat2.pt`: the emotion matrix of the emotion bank.",
+    qwen: "The text-to-emotion model.",
     s2mel_v2: "`s2mel.pth` of IndexTTS-2: length regulator, DiT and the projection of GPT latents.",
     s2mel_v2_5: "`s2mel.pth` of IndexTTS-2.5: length regulator and DiT.",
     bigvgan: "`bigvgan_generator.pt`: the vocoder, with weight norm or without.",

@@ -42,7 +42,10 @@ impl ReferenceAudio {
             return Err(wrong(format!("a sample rate of {rate} Hz"), "expected 4000 to 768000 Hz"));
         }
         if let Some(bad) = samples.iter().position(|s| !s.is_finite()) {
-            return Err(wrong(format!("sample {bad} is not a number"), "the file is damaged, record or convert it again"));
+            return Err(wrong(
+                format!("sample {bad} is not a number"),
+                "the file is damaged, record or convert it again",
+            ));
         }
         let seconds = samples.len() as f64 / f64::from(rate);
         if seconds < SHORTEST {
@@ -108,8 +111,7 @@ fn decode(
         what,
         hint: "use wav, flac, mp3, ogg vorbis or m4a; `ffmpeg -i FILE clip.wav` converts anything else".into(),
     };
-    let (samples, rate) =
-        decoded.map_err(|_| failed("the decoder failed on damaged data".into()))?.map_err(failed)?;
+    let (samples, rate) = decoded.map_err(|_| failed("the decoder failed on damaged data".into()))?.map_err(failed)?;
     ReferenceAudio::new(samples, rate, origin)
 }
 

@@ -38,12 +38,8 @@ pub fn write_to(mut stream: impl Write, samples: &[f32], rate: u32) -> Result<()
 }
 
 fn encode(samples: &[f32], rate: u32, path: &Path) -> Result<Vec<u8>> {
-    let spec = hound::WavSpec {
-        channels: 1,
-        sample_rate: rate,
-        bits_per_sample: 16,
-        sample_format: hound::SampleFormat::Int,
-    };
+    let spec =
+        hound::WavSpec { channels: 1, sample_rate: rate, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
     let mut bytes = Cursor::new(Vec::with_capacity(44 + 2 * samples.len()));
     let written = hound::WavWriter::new(&mut bytes, spec).and_then(|mut writer| {
         pcm16(samples).into_iter().try_for_each(|s| writer.write_sample(s))?;

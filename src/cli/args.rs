@@ -112,7 +112,7 @@ pub struct SamplingArgs {
     pub greedy: bool,
 
     #[arg(long, default_value_t = 0.8)]
-    pub temperature: f32,
+    pub temperature: f64,
 
     /// Draw from this many of the most likely codes; 0 is no limit
     #[arg(long, default_value_t = 30)]
@@ -120,18 +120,18 @@ pub struct SamplingArgs {
 
     /// Draw from the most likely codes with this much probability
     #[arg(long, default_value_t = 0.8)]
-    pub top_p: f32,
+    pub top_p: f64,
 
     #[arg(long, default_value_t = 10.0)]
-    pub repetition_penalty: f32,
+    pub repetition_penalty: f64,
 
     /// Above 0 favours long beams, below 0 short ones
     #[arg(long, default_value_t = 0.0, allow_hyphen_values = true)]
-    pub length_penalty: f32,
+    pub length_penalty: f64,
 
     /// Typical sampling with this probability mass, e.g. 0.9
     #[arg(long, value_name = "MASS")]
-    pub typical: Option<f32>,
+    pub typical: Option<f64>,
 
     /// Longest segment in semantic codes
     #[arg(long, default_value_t = 1500)]

@@ -1,6 +1,6 @@
 //! `indextts models`: import, inspect, verify.
-use indextts::weights::Manifest;
 use indextts::ModelConfig;
+use indextts::weights::Manifest;
 use indextts_import::{Import, ImportOptions, Precision};
 
 use super::Failure;

@@ -83,7 +83,9 @@ fn text(args: &Say) -> Result<String, Failure> {
         (None, None) => String::new(),
     };
     if text.trim().is_empty() {
-        return Err(Failure::Usage("there is no text to speak: give it as an argument, with --text-file, or on standard input".into()));
+        return Err(Failure::Usage(
+            "there is no text to speak: give it as an argument, with --text-file, or on standard input".into(),
+        ));
     }
     Ok(text)
 }

@@ -6,8 +6,7 @@ use burn::tensor::{Device, Tensor};
 use rand::{Rng, RngExt};
 
 /// The eight emotions in the order of every vector: happy, angry, sad, afraid, disgusted, melancholic, surprised, calm.
-pub const EMOTIONS: [&str; 8] =
-    ["happy", "angry", "sad", "afraid", "disgusted", "melancholic", "surprised", "calm"];
+pub const EMOTIONS: [&str; 8] = ["happy", "angry", "sad", "afraid", "disgusted", "melancholic", "surprised", "calm"];
 
 /// Sizes of an [`EmotionBank`].
 #[derive(Debug, Clone)]

@@ -6,6 +6,7 @@ mod emotion;
 mod networks;
 mod options;
 mod progress;
+mod read_emotion;
 mod synthesize;
 mod voice;
 

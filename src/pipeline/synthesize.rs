@@ -12,7 +12,7 @@ use rand_distr::{Distribution, StandardNormal};
 use crate::audio::decode::ReferenceAudio;
 use crate::config::ModelConfig;
 use crate::models::flow::{SolveOptions, solve};
-use crate::models::length_regulator::{frames_v2, frames_v2_5};
+use crate::models::length_regulator::{target_frames_v2, target_frames_v2_5};
 use crate::text::TextFrontEnd;
 use crate::{Error, Result};
 
@@ -21,6 +21,7 @@ use super::emotion::{Emotion, EmotionVector};
 use super::networks::{Codec, Networks, check_codes};
 use super::options::Options;
 use super::progress::{Observer, Progress, Stage, Timings, report};
+use super::read_emotion;
 use super::voice::{self, EmotionClip, ReferenceFeatures, Voice};
 
 /// What to say, in which voice, how.
@@ -106,7 +107,7 @@ impl Synthesizer {
         let frames = features.mel.len() / features.mel_bins;
         let prompt = networks.codec.prompt(content.clone());
         Ok(Voice {
-            speaker: networks.gpt.speaker(content.clone(), style.clone()),
+            speaker: networks.gpt.speaker_latents(content.clone(), style.clone()),
             emotion_base: networks.gpt.emotion_vector(content),
             emotion_own: networks.gpt.emotion_vector(own),
             prompt_condition: networks.s2mel.regulator.forward(prompt, frames),
@@ -145,7 +146,10 @@ impl Synthesizer {
         let count = segments.len();
         let emotion = match &request.emotion {
             Emotion::Text { text, weight } => {
-                report(observer, Progress { stage: Stage::Emotion, segment: 0, segments: count, done: 0, total: None })?;
+                report(
+                    observer,
+                    Progress { stage: Stage::Emotion, segment: 0, segments: count, done: 0, total: None },
+                )?;
                 let text = text.as_deref().unwrap_or(request.text);
                 let vector = timings.measure(Stage::Emotion, || self.read_emotion(text, options.seed))?;
                 Emotion::Vector { vector, weight: *weight }
@@ -157,7 +161,8 @@ impl Synthesizer {
         let pause = options.interval_silence as usize * rate as usize / 1000;
         let (mut samples, mut codes) = (Vec::new(), 0);
         for (index, ids) in segments.iter().enumerate() {
-            let mut at = |stage, done, total| observer(Progress { stage, segment: index, segments: count, done, total });
+            let mut at =
+                |stage, done, total| observer(Progress { stage, segment: index, segments: count, done, total });
             let noise = Noise::Seeded { segment: index as u64 };
             let segment = self.speak(ids, request.voice, &conditioning, options, noise, &mut timings, &mut at)?;
             if segment.cut_off {
@@ -206,7 +211,7 @@ impl Synthesizer {
                 });
             }
         };
-        Ok(Conditioning(self.networks.gpt.conditioning(&voice.speaker, vector)))
+        Ok(Conditioning(self.networks.gpt.conditioning(voice.speaker.clone(), vector)))
     }
 
     /// The emotion that the text-to-emotion model reads in `text`.
@@ -220,9 +225,7 @@ impl Synthesizer {
                 expected: "a model imported with its qwen0.6bemo4-merge folder; or use --emotion-vector".into(),
             });
         };
-        let model = crate::weights::load(config.init(&self.device), &self.dir.join("qwen.bpk"))?;
-        let values = crate::text::emotion_text::read(&model, &self.dir.join("qwen_tokenizer.json"), text, &mut stream(seed, u64::MAX - 1))?;
-        EmotionVector::new(values)
+        read_emotion::read(&self.dir, config, text, &mut stream(seed, u64::MAX - 1), &self.device)
     }
 
     /// One segment: text ids (without start and stop) to samples.
@@ -242,23 +245,16 @@ impl Synthesizer {
         let (seed, index) = (options.seed, noise.segment());
 
         let decoded = timings.measure(Stage::Gpt, || {
-            let prefix = networks.gpt.prefix(cond.clone(), ids, None);
+            let prefix = networks.gpt.prefix(cond.clone(), ids, None)?;
             let mut rng = stream(seed, 2 * index);
             decode(&networks.gpt, prefix, &options.decode, &mut rng, &mut |done| observer(Stage::Gpt, done, None))
         })?;
         let codes = decoded.codes;
 
-        if codes.is_empty() {
-            return Err(Error::Generation {
-                stage: "gpt",
-                what: "the model stopped before the first code, so there is nothing to speak".into(),
-                hint: "try another seed, or a longer text".into(),
-            });
-        }
         check_codes(&codes, self.codebook())?;
 
         let condition = timings.measure(Stage::Content, || {
-            let (features, frames) = self.generated_features(cond.clone(), ids, &codes, options);
+            let (features, frames) = self.generated_features(cond.clone(), ids, &codes, options)?;
             observe(observer, Stage::Content, 0, None)?;
             Ok(networks.s2mel.regulator.forward(features, frames))
         })?;
@@ -286,7 +282,7 @@ impl Synthesizer {
                 hint: "check the model with `indextts models verify`; on a GPU try --dtype f32 or --device cpu".into(),
             });
         }
-        Ok(Segment { codes, mel, samples, cut_off: decoded.cut_off })
+        Ok(Segment { codes, mel, samples, cut_off: !decoded.stopped })
     }
 
     /// Rows of the codebook.
@@ -298,26 +294,32 @@ impl Synthesizer {
     }
 
     /// Features of the generated codes `[1, time, width]` and the mel frames they stand for.
-    fn generated_features(&self, cond: Tensor<3>, ids: &[u32], codes: &[u32], options: &Options) -> (Tensor<3>, usize) {
+    fn generated_features(
+        &self,
+        cond: Tensor<3>,
+        ids: &[u32],
+        codes: &[u32],
+        options: &Options,
+    ) -> Result<(Tensor<3>, usize)> {
         let row: Vec<i64> = codes.iter().map(|c| i64::from(*c)).collect();
         let row: Tensor<2, Int> = Tensor::from_data(TensorData::new(row, [1, codes.len()]), &self.device);
         let networks = &self.networks;
-        match &networks.codec {
+        Ok(match &networks.codec {
             Codec::Semantic(codec) => {
                 let embedded = codec.embed(row);
                 // Only 2.0 adds the GPT's latents; a model without the projection has none to add.
                 let features = match &networks.s2mel.gpt_projection {
-                    Some(projection) => embedded + projection.forward(networks.gpt.latent(cond, ids, codes, None)),
+                    Some(projection) => embedded + projection.forward(networks.gpt.latent(cond, ids, codes)?),
                     None => embedded,
                 };
-                (features, frames_v2(codes.len()))
+                (features, target_frames_v2(codes.len()))
             }
             Codec::Decoder(codec) => {
                 let features = codec.decode(row);
                 let [_, time, _] = features.dims();
-                (features, frames_v2_5(time, options.duration_factor))
+                (features, target_frames_v2_5(time, options.duration_factor))
             }
-        }
+        })
     }
 }
 

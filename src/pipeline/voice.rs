@@ -7,7 +7,6 @@ use crate::audio::decode::ReferenceAudio;
 use crate::audio::fbank::{self, SeamlessFeatures};
 use crate::audio::mel::MelConfig;
 use crate::audio::resample;
-use crate::models::gpt::SpeakerConditioning;
 use crate::{Error, Result};
 
 /// Rate of the w2v-bert and CAMPPlus front ends, Hz.
@@ -66,8 +65,8 @@ pub(super) fn tensors(features: &SeamlessFeatures, device: &Device) -> (Tensor<3
 /// A voice, ready to speak.
 #[derive(Debug, Clone)]
 pub struct Voice {
-    /// What the GPT is told about the speaker.
-    pub(crate) speaker: SpeakerConditioning,
+    /// Speaker rows of the GPT's prompt, `[1, rows, model]`.
+    pub(crate) speaker: Tensor<3>,
     /// CAMPPlus embedding `[1, style]`.
     pub(crate) style: Tensor<2>,
     /// The clip's emotion by the speaker route, `[1, model]`: the base that weights refer to.

@@ -49,7 +49,8 @@ impl TextFrontEnd {
         let mut warnings = Vec::new();
         let unknown = pieces.iter().filter(|p| self.tokenizer.is_unknown(p)).count();
         if unknown > 0 {
-            warnings.push(format!("{unknown} token(s) of the text are unknown to the model and will not be spoken well"));
+            warnings
+                .push(format!("{unknown} token(s) of the text are unknown to the model and will not be spoken well"));
         }
         if let Some(piece) = pieces.iter().find(|p| p.id as usize >= self.vocabulary) {
             return Err(Error::Input {

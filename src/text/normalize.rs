@@ -63,9 +63,8 @@ fn map_characters(text: &str, chinese: bool) -> String {
             '？' => (c.len_utf8(), "?"),
             '\n' => (1, " "),
             '·' | '—' | '～' | '~' => (c.len_utf8(), "-"),
-            '“' | '”' | '"' | '‘' | '’' | '（' | '）' | '(' | ')' | '《' | '》' | '【' | '】' | '[' | ']' | '「' | '」' => {
-                (c.len_utf8(), "'")
-            }
+            '“' | '”' | '"' | '‘' | '’' | '（' | '）' | '(' | ')' | '《' | '》' | '【' | '】' | '[' | ']' | '「'
+            | '」' => (c.len_utf8(), "'"),
             _ => (c.len_utf8(), &rest[..c.len_utf8()]),
         };
         out.push_str(mapped);
@@ -119,7 +118,11 @@ impl<'a> Number<'a> {
         let digits = |s: &str| s.bytes().take_while(u8::is_ascii_digit).count();
         let mut length = digits(text);
         let mut whole = text[..length].to_string();
-        while length <= 12 && text[length..].starts_with(',') && digits(&text[length + 1..]) == 3 && whole.len() % 3 <= 3 {
+        while length <= 12
+            && text[length..].starts_with(',')
+            && digits(&text[length + 1..]) == 3
+            && whole.len() % 3 <= 3
+        {
             whole.push_str(&text[length + 1..length + 4]);
             length += 4;
         }
@@ -173,11 +176,28 @@ impl<'a> Number<'a> {
 
 fn english(n: u64) -> String {
     const SMALL: [&str; 20] = [
-        "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
-        "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+        "zero",
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "eleven",
+        "twelve",
+        "thirteen",
+        "fourteen",
+        "fifteen",
+        "sixteen",
+        "seventeen",
+        "eighteen",
+        "nineteen",
     ];
-    const TENS: [&str; 10] =
-        ["", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
+    const TENS: [&str; 10] = ["", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
     let with = |head: String, rest: u64, link: &str| if rest == 0 { head } else { head + link + &english(rest) };
     match n {
         0..20 => SMALL[n as usize].into(),

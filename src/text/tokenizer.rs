@@ -76,7 +76,7 @@ impl Tokenizer {
 pub fn separate(text: &str) -> String {
     let mut parts: Vec<String> = Vec::new();
     let mut run = String::new();
-    let mut flush = |run: &mut String, parts: &mut Vec<String>| {
+    let flush = |run: &mut String, parts: &mut Vec<String>| {
         if !run.trim().is_empty() {
             parts.push(run.trim().to_uppercase());
         }

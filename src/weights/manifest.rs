@@ -59,7 +59,8 @@ impl Manifest {
         let bad = |what: String| Error::Format {
             path: path.clone(),
             what,
-            hint: "this is not a model directory of `indextts models import`, or it is damaged: import the model again".into(),
+            hint: "this is not a model directory of `indextts models import`, or it is damaged: import the model again"
+                .into(),
         };
         let length = path.metadata().map_err(Error::io("read", &path))?.len();
         if length > MAX_BYTES {
@@ -68,7 +69,11 @@ impl Manifest {
         let text = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
         let manifest: Self = serde_json::from_str(&text).map_err(|e| bad(format!("not a manifest ({e})")))?;
         if manifest.format != crate::config::FORMAT {
-            return Err(bad(format!("its format is {}, this version reads {}", manifest.format, crate::config::FORMAT)));
+            return Err(bad(format!(
+                "its format is {}, this version reads {}",
+                manifest.format,
+                crate::config::FORMAT
+            )));
         }
         let inside = |p: &str| !p.is_empty() && Path::new(p).components().all(|c| matches!(c, Component::Normal(_)));
         match manifest.files.iter().find(|f| !inside(&f.path)) {

@@ -60,7 +60,8 @@ fn all_problems_of_all_files_are_reported_together() {
         shape.swap(0, 1);
     });
     let Error::Keys { problems } = official.fails() else { panic!("expected a list of keys") };
-    let find = |key: &str| problems.iter().find(|p| p.key.contains(key)).unwrap_or_else(|| panic!("{key}: {problems:?}"));
+    let find =
+        |key: &str| problems.iter().find(|p| p.key.contains(key)).unwrap_or_else(|| panic!("{key}: {problems:?}"));
     assert_eq!(find("encoder.1.bias").kind, ProblemKind::Missing);
     assert_eq!(find("encoder.1.bais").kind, ProblemKind::Unexpected);
     assert!(matches!(find("feature_projection.projection.weight").kind, ProblemKind::Shape { .. }));

@@ -16,15 +16,7 @@ fn padding() -> f32 {
 }
 
 fn mel_config() -> MelConfig {
-    MelConfig {
-        sample_rate: 22_050,
-        n_fft: 1024,
-        win_length: 1024,
-        hop_length: 256,
-        n_mels: 80,
-        fmin: 0.0,
-        fmax: None,
-    }
+    MelConfig { sample_rate: 22_050, n_fft: 1024, win_length: 1024, hop_length: 256, n_mels: 80, fmin: 0.0, fmax: None }
 }
 
 fn check_seamless(io: &Io, samples: &[f32], features: &str, mask: &str) {
@@ -41,7 +33,12 @@ fn parity_seamless_features() {
     for signal in SIGNALS {
         for (samples, suffix) in [("ta_16000_from_22050", ""), ("librosa_16000_emo", "_emo")] {
             let samples = io.floats(&format!("{signal}.{samples}"));
-            check_seamless(&io, &samples, &format!("{signal}.w2v_features{suffix}"), &format!("{signal}.w2v_mask{suffix}"));
+            check_seamless(
+                &io,
+                &samples,
+                &format!("{signal}.w2v_features{suffix}"),
+                &format!("{signal}.w2v_mask{suffix}"),
+            );
         }
     }
     for case in (0..).map(|i| format!("len{i}")).take_while(|case| io.has(&format!("{case}.x"))) {
