@@ -122,15 +122,17 @@ impl Layout {
         self.found.iter().find(|(r, _)| *r == role).map(|(_, path)| path.as_path())
     }
 
-    /// The paths of `roles`, or an error that lists all that are missing and where they are looked for.
+    /// An error that lists all of `roles` that are missing and where they are looked for.
+    pub fn require_all<'a>(&self, roles: impl Iterator<Item = &'a Role>) -> Result<()> {
+        let missing: Vec<String> = roles.filter(|r| self.get(**r).is_none()).map(|r| describe(*r)).collect();
+        if missing.is_empty() { Ok(()) } else { Err(Error::Layout { dir: self.dir.clone(), missing }) }
+    }
+
+    /// The paths of `roles`.
     pub fn require<const N: usize>(&self, roles: [Role; N]) -> Result<[&Path; N]> {
-        let missing: Vec<String> = roles.iter().filter(|r| self.get(**r).is_none()).map(|r| describe(*r)).collect();
-        if missing.is_empty() {
-            let empty = Path::new("");
-            Ok(roles.map(|role| self.get(role).unwrap_or(empty)))
-        } else {
-            Err(Error::Layout { dir: self.dir.clone(), missing })
-        }
+        self.require_all(roles.iter())?;
+        // Every role has a path now.
+        Ok(roles.map(|role| self.get(role).unwrap_or(&self.dir)))
     }
 }
 

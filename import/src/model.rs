@@ -43,6 +43,12 @@ impl Model {
         let [path] = layout.require([Role::Config])?;
         let official = official::read(path)?;
         let version = version(&official).map_err(|source| Error::Config { path: path.into(), source })?;
+        // All at once, so that one message lists everything that is missing.
+        let common = [Role::Gpt, Role::S2Mel, Role::W2vStats, Role::SpeakerMatrix, Role::EmotionMatrix, Role::CampPlus];
+        let auxiliary = [Role::BigVgan, Role::BigVganConfig, Role::W2vBert, Role::W2vBertConfig];
+        let own =
+            if version == "2.0" { [Role::SemanticCodec, Role::SentencePiece].as_slice() } else { &[Role::Codec25] };
+        layout.require_all(common.iter().chain(&auxiliary).chain(own))?;
         let mut model = Self {
             version,
             config: json!({}),

@@ -25,7 +25,8 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Speak a text in the voice of a clip
-    Say(Say),
+    #[command(args_override_self = true)]
+    Say(Box<Say>),
     /// Import, inspect and verify models
     #[command(subcommand)]
     Models(ModelsCommand),

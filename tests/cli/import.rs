@@ -185,6 +185,8 @@ fn hostile_shapes_cost_no_memory() {
         header.get_mut("encoder.1.bias").unwrap()["shape"] = serde_json::json!([u64::MAX, u64::MAX]);
     });
     official.fails();
+
+    let official = self::official();
     let config = official.from.join("config.yaml");
     let text = std::fs::read_to_string(&config).unwrap();
     let huge = text.replacen("\"layers\":3", "\"layers\":18446744073709551615", 1);
