@@ -125,15 +125,19 @@ impl Dit {
         Context { merged, rotary: Rotary::new(time, self.hidden / self.heads, ROTARY_BASE, &device), mask }
     }
 
-    /// Velocity `[batch, time, mel_bins]` of the state `x` `[batch or 1, time, mel_bins]` at `times` (one, or one for
-    /// each item of the batch). A single `x` is shared by all items of the context.
-    pub fn velocity(&self, x: Tensor<3>, times: &[f32], context: &Context) -> Tensor<3> {
+    /// Velocity `[batch, time - start, mel_bins]` of the frames from `start` on, of the state `x` `[batch or 1, time,
+    /// mel_bins]` at `times` (one, or one for each item of the batch). A single `x` is shared by all items of the
+    /// context.
+    pub fn velocity(&self, x: Tensor<3>, times: &[f32], context: &Context, start: usize) -> Tensor<3> {
         let (time, wavenet_time) = self.embed_time(times, &x.device());
         let states = self.run_blocks(self.merge(x.clone(), context), &time, context);
-        let states = self.normalise(states, &time);
-        let states = self.add_long_skip(states, x);
-        let wave = self.head.wave(states.clone(), wavenet_time, context.mask.as_ref().map(|m| &m.frames));
-        self.head.velocity(self.head.project(states, wave, time))
+        // The head looks back over a few frames only, so it need not see the whole prompt.
+        let first = start.saturating_sub(self.head.wavenet.lookback());
+        let states = self.normalise(from(states, first), &time);
+        let states = self.add_long_skip(states, from(x, first));
+        let mask = context.mask.as_ref().map(|mask| mask.frames.clone().slice(s![.., .., first..]));
+        let wave = self.head.wave(states.clone(), wavenet_time, mask.as_ref()).slice(s![.., .., start - first..]);
+        self.head.velocity(self.head.project(from(states, start - first), wave, time))
     }
 
     /// The two embeddings of `times`: of the transformer and of the WaveNet, `[times, hidden]` each.
@@ -179,6 +183,11 @@ impl Context {
     pub fn padding(&self) -> Option<&Tensor<4, Bool>> {
         self.mask.as_ref().map(|m| &m.padding)
     }
+}
+
+/// The frames of `x` `[batch, time, channels]` from `start` on.
+fn from(x: Tensor<3>, start: usize) -> Tensor<3> {
+    x.slice(s![.., start..])
 }
 
 /// The part of a layer's weight that reads the input channels `range`: a concatenated input is projected part by part,

@@ -43,8 +43,6 @@ pub fn solve(
     check(options, prompt, frames)?;
     let device = noise.device();
     let zeros = |frames| Tensor::<3>::zeros([1, frames, mel_bins], &device);
-    // The prompt's frames stay 0 in the state: they enter through the condition only.
-    let clear_prompt = |x: Tensor<3>| Tensor::cat(vec![zeros(prompt), x.narrow(1, prompt, frames - prompt)], 1);
 
     let prompt_mel = Tensor::cat(vec![prompt_mel.swap_dims(1, 2), zeros(frames - prompt)], 1);
     let context = if options.guidance > 0.0 {
@@ -55,19 +53,22 @@ pub fn solve(
         dit.context(prompt_mel, style, condition, None)
     };
 
-    let mut x = clear_prompt(noise.swap_dims(1, 2));
+    // The prompt's frames are 0 in the state at every step (they enter through the condition only), so only the frames
+    // after it are integrated.
+    let with_prompt = |x: Tensor<3>| Tensor::cat(vec![zeros(prompt), x], 1);
+    let mut x = noise.swap_dims(1, 2).narrow(1, prompt, frames - prompt);
     let span = time_span(options.steps);
     let mut time = 0f32;
     for (step, pair) in span.windows(2).enumerate() {
         let dt = pair[1] - pair[0];
-        let velocity = dit.velocity(x.clone(), &[time], &context);
-        x = clear_prompt(x + guide(velocity, options.guidance) * dt);
+        let velocity = dit.velocity(with_prompt(x.clone()), &[time], &context, prompt);
+        x = x + guide(velocity, options.guidance) * dt;
         time += dt;
         if progress(step + 1).is_break() {
             return Err(Error::Cancelled);
         }
     }
-    Ok(x.swap_dims(1, 2))
+    Ok(with_prompt(x).swap_dims(1, 2))
 }
 
 /// Combines the branches of a batch `[conditional, unconditional]`.

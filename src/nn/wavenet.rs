@@ -59,8 +59,8 @@ impl WaveNet {
         let condition = self.condition.forward(condition).unsqueeze_dim::<3>(2); // [batch, 2 * hidden * layers, 1]
         let mut skips: Option<Tensor<3>> = None;
         for (layer, (gate, output)) in self.gates.iter().zip(&self.outputs).enumerate() {
-            let reach = gate.dilation * (gate.kernel_size - 1);
-            let gated = gate.forward(reflect_pad(x.clone(), reach - reach / 2, reach / 2))
+            let (left, right) = reach(gate);
+            let gated = gate.forward(reflect_pad(x.clone(), left, right))
                 + condition.clone().narrow(1, 2 * hidden * layer, 2 * hidden);
             let acts = tanh(gated.clone().narrow(1, 0, hidden)) * sigmoid(gated.narrow(1, hidden, hidden));
             let mut skip = output.forward(acts);
@@ -75,6 +75,17 @@ impl WaveNet {
         }
         masked(skips.unwrap_or(x))
     }
+
+    /// How many earlier frames of the input an output frame depends on.
+    pub fn lookback(&self) -> usize {
+        self.gates.iter().map(|gate| reach(gate).0).sum()
+    }
+}
+
+/// Frames that a gate reads before and after each of its outputs.
+fn reach(gate: &Conv1d) -> (usize, usize) {
+    let total = gate.dilation * (gate.kernel_size - 1);
+    (total - total / 2, total / 2)
 }
 
 /// Mirrors the edges of `x` `[batch, channels, time]`; an input too short to mirror is first lengthened with zeros,
@@ -98,7 +109,7 @@ mod tests {
         let device = Device::flex();
         let pad = |values: &[f32]| -> Vec<f32> {
             let x = Tensor::<1>::from_floats(values, &device).reshape([1, 1, values.len()]);
-            reflect_pad(x, 2, 2).into_data().to_vec().expect("f32")
+            reflect_pad(x, 2, 2).into_data().try_to_vec().expect("f32")
         };
         assert_eq!(pad(&[1.0, 2.0, 3.0, 4.0]), [3.0, 2.0, 1.0, 2.0, 3.0, 4.0, 3.0, 2.0]);
         // [1, 2] becomes [1, 2, 0] and mirrors to [0, 2, 1, 2, 0, 2, 1].

@@ -91,7 +91,7 @@ fn dit_parity() {
     let wave = dit.head.wave(states.clone(), wavenet_time, None);
     close("dit", wave.clone(), &io, "fwd.wavenet_out", NETWORK);
     close("dit", dit.head.project(states, wave, time), &io, "fwd.final_layer", NETWORK);
-    let velocity = dit.velocity(x, &io.floats("fwd.t"), &context);
+    let velocity = dit.velocity(x, &io.floats("fwd.t"), &context, 0);
     close("dit", velocity.swap_dims(1, 2), &io, "fwd.y", NETWORK);
 }
 
@@ -110,7 +110,7 @@ fn padded_dit_parity() {
     let style = twice(io.tensor::<2>("style", &device).unsqueeze_dim(1), -1.0).squeeze_dim(1);
     let context = dit.context(prompt, style, twice(io.tensor("mu", &device), -1.0), Some(&lengths));
     let x = twice(mel(&io, "fwd.x", &device).narrow(0, 0, 1), 0.8);
-    close("dit", dit.velocity(x, &[0.2, 0.6], &context).swap_dims(1, 2), &io, "pad.y", NETWORK);
+    close("dit", dit.velocity(x, &[0.2, 0.6], &context, 0).swap_dims(1, 2), &io, "pad.y", NETWORK);
 }
 
 /// The sinusoid frequencies are computed; the checkpoint holds them as a buffer.
