@@ -1,1 +1,39 @@
-//! attention
+//! Scaled dot-product attention over heads.
+use burn::tensor::Tensor;
+use burn::tensor::activation::softmax;
+use burn::tensor::module::attention;
+use burn::tensor::ops::AttentionModuleOptions;
+
+/// `[batch, time, heads * size]` -> `[batch, heads, time, size]`.
+pub fn split_heads(x: Tensor<3>, heads: usize) -> Tensor<4> {
+    let [batch, time, channels] = x.dims();
+    x.reshape([batch, time, heads, channels / heads]).swap_dims(1, 2)
+}
+
+/// `[batch, heads, time, size]` -> `[batch, time, heads * size]`.
+pub fn merge_heads(x: Tensor<4>) -> Tensor<3> {
+    let [batch, heads, time, size] = x.dims();
+    x.swap_dims(1, 2).reshape([batch, time, heads * size])
+}
+
+/// Every query sees every key; scores are scaled by `scale`, or by `1 / sqrt(size)`.
+///
+/// `query` `[batch, heads, queries, size]`, `key` `[batch, heads, keys, size]`, `value` `[batch, heads, keys, out]` ->
+/// `[batch, heads, queries, out]`.
+pub fn attend(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>, scale: Option<f64>) -> Tensor<4> {
+    attention(query, key, value, None, None, AttentionModuleOptions { scale, ..Default::default() })
+}
+
+/// Query `i` sees keys `0..=i`; as many queries as keys.
+pub fn attend_causal(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>) -> Tensor<4> {
+    attention(query, key, value, None, None, AttentionModuleOptions { is_causal: true, ..Default::default() })
+}
+
+/// One query per sequence against views into a cache.
+///
+/// Plain products take strided views as they are, where the fused form would first copy the whole cache.
+pub fn attend_cached(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>) -> Tensor<4> {
+    let size = query.dims()[3];
+    let scores = (query / (size as f32).sqrt()).matmul(key.swap_dims(2, 3));
+    softmax(scores, 3).matmul(value)
+}

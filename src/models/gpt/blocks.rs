@@ -1,0 +1,63 @@
+//! GPT-2's transformer block (Radford et al. 2019).
+use burn::module::Module;
+use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
+use burn::tensor::activation::gelu_approximate;
+use burn::tensor::{Device, Tensor};
+
+use crate::nn::attention::{attend_cached, attend_causal, merge_heads, split_heads};
+use crate::nn::kv_cache::LayerCache;
+
+/// Causal attention and a feed-forward network, both pre-norm and residual. components.md 6.1.
+#[derive(Module, Debug)]
+pub struct Block {
+    attention_norm: LayerNorm,
+    qkv: Linear,
+    out: Linear,
+    feed_forward_norm: LayerNorm,
+    expand: Linear,
+    reduce: Linear,
+    heads: usize,
+}
+
+impl Block {
+    pub(super) fn new(dim: usize, heads: usize, device: &Device) -> Self {
+        Self {
+            attention_norm: LayerNormConfig::new(dim).init(device),
+            qkv: LinearConfig::new(dim, 3 * dim).init(device),
+            out: LinearConfig::new(dim, dim).init(device),
+            feed_forward_norm: LayerNormConfig::new(dim).init(device),
+            expand: LinearConfig::new(dim, 4 * dim).init(device),
+            reduce: LinearConfig::new(4 * dim, dim).init(device),
+            heads,
+        }
+    }
+
+    /// `[batch, time, dim]` -> `[batch, time, dim]`.
+    ///
+    /// With a cache, `x` follows the tokens held there: a prompt fills an empty cache, then one token at a time.
+    pub fn forward(&self, x: Tensor<3>, cache: Option<&mut LayerCache>) -> Tensor<3> {
+        let x = x.clone() + self.attention(self.attention_norm.forward(x), cache);
+        let inner = self.expand.forward(self.feed_forward_norm.forward(x.clone()));
+        x + self.reduce.forward(gelu_approximate(inner))
+    }
+
+    fn attention(&self, x: Tensor<3>, cache: Option<&mut LayerCache>) -> Tensor<3> {
+        let [_, time, dim] = x.dims();
+        let qkv = self.qkv.forward(x);
+        let part = |i: usize| split_heads(qkv.clone().narrow(2, i * dim, dim), self.heads);
+        let (query, key, value) = (part(0), part(1), part(2));
+        let attended = match cache {
+            Some(cache) if !cache.is_empty() => {
+                assert_eq!(time, 1, "a filled cache is continued one token at a time");
+                let (keys, values) = cache.append(key, value);
+                attend_cached(query, keys, values)
+            }
+            Some(cache) => {
+                cache.append(key.clone(), value.clone());
+                attend_causal(query, key, value)
+            }
+            None => attend_causal(query, key, value),
+        };
+        self.out.forward(merge_heads(attended))
+    }
+}
