@@ -51,7 +51,7 @@ mod tests {
         let device = Device::flex();
         let rotary = Rotary::new(3, 4, 10000.0, &device);
         let x = Tensor::<4>::from_data(TensorData::new([1f32, 0.0, 0.0, 1.0].repeat(3), [1, 3, 1, 4]), &device);
-        let got: Vec<f32> = rotary.apply(x).into_data().to_vec().expect("f32");
+        let got: Vec<f32> = rotary.apply(x).into_data().try_to_vec().expect("f32");
         for (position, row) in got.chunks_exact(4).enumerate() {
             let (a, b) = (position as f64, position as f64 * 0.01);
             for (got, want) in row.iter().zip([a.cos(), a.sin(), -b.sin(), b.cos()]) {
