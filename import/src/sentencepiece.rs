@@ -47,7 +47,7 @@ pub fn convert(bytes: &[u8]) -> Result<String, String> {
         "padding": null,
         "added_tokens": added_tokens(&model),
         "normalizer": { "type": "Sequence", "normalizers": normalizers(&model) },
-        "pre_tokenizer": null,
+        "pre_tokenizer": pre_tokenizer(&model),
         "post_processor": null,
         "decoder": { "type": "Metaspace", "replacement": SPACE, "prepend_scheme": "always", "split": false },
         "model": {
@@ -100,13 +100,19 @@ fn normalizers(model: &Model) -> Vec<Value> {
         steps.push(json!({ "type": "Strip", "strip_left": true, "strip_right": true }));
         steps.push(replace(json!({ "Regex": " {2,}" }), " "));
     }
-    if model.add_dummy_prefix {
-        steps.push(json!({ "type": "Prepend", "prepend": " " }));
-    }
-    if model.escape_whitespace {
-        steps.push(replace(json!({ "String": " " }), &SPACE.to_string()));
-    }
     steps
+}
+
+/// Marks spaces and the start of the text. Not a normaliser: those are applied to user-defined pieces too, which would
+/// then be looked for at the start of words only.
+fn pre_tokenizer(model: &Model) -> Value {
+    match (model.escape_whitespace, model.add_dummy_prefix) {
+        (false, _) => Value::Null,
+        (true, prefix) => {
+            let scheme = if prefix { "first" } else { "never" };
+            json!({ "type": "Metaspace", "replacement": SPACE, "prepend_scheme": scheme, "split": false })
+        }
+    }
 }
 
 /// Every way to make a piece of two others, best pieces first.

@@ -1,13 +1,20 @@
 //! SentencePiece tokens, as 2.0 makes them.
 //!
 //! Source: text specification B.
+use std::collections::HashSet;
 use std::path::Path;
+
+use tokenizers::{NormalizedString, Normalizer as _, NormalizerWrapper, PreTokenizerWrapper};
+use tokenizers::pre_tokenizers::metaspace::PrependScheme;
 
 use crate::text::normalize::Normalizer;
 use crate::{Error, Result};
 
 /// Vocabularies are a few megabytes; anything larger is not one.
 const MAX_BYTES: u64 = 64 << 20;
+
+/// Marks a space, and the start of a text.
+const SPACE: &str = "▁";
 
 /// A token of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +26,14 @@ pub struct Piece {
 /// A tokenizer of a model directory.
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
+    /// Applied before the tokenizer sees a text: it would otherwise look for the start of the text at an offset that
+    /// normalisation has moved.
+    normalizer: Option<NormalizerWrapper>,
     unknown: Option<u32>,
+    /// Pieces that are taken whole wherever they occur.
+    defined: HashSet<u32>,
+    /// The mark of the text's start.
+    start: Option<Piece>,
 }
 
 impl Tokenizer {
@@ -40,9 +54,14 @@ impl Tokenizer {
 
     /// From the contents of a `tokenizer.json`.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
-        let inner = tokenizers::Tokenizer::from_bytes(bytes).map_err(|e| format!("not a readable tokenizer ({e})"))?;
+        let mut inner = tokenizers::Tokenizer::from_bytes(bytes).map_err(|e| format!("not a readable tokenizer ({e})"))?;
+        let normalizer = inner.get_normalizer().cloned();
+        inner.with_normalizer(None::<NormalizerWrapper>);
         let unknown = inner.token_to_id("<unk>");
-        Ok(Self { inner, unknown })
+        let defined = inner.get_added_tokens_decoder().into_keys().collect();
+        let marks = matches!(inner.get_pre_tokenizer(), Some(PreTokenizerWrapper::Metaspace(m)) if m.prepend_scheme != PrependScheme::Never);
+        let start = inner.token_to_id(SPACE).filter(|_| marks).map(|id| Piece { id, text: SPACE.into() });
+        Ok(Self { inner, normalizer, unknown, defined, start })
     }
 
     /// Tokens of `text`: normalised, Chinese characters apart, upper-cased.
@@ -57,13 +76,25 @@ impl Tokenizer {
 
     /// Tokens of `text` as it is.
     pub fn encode_raw(&self, text: &str) -> Result<Vec<Piece>> {
-        let encoding = self.inner.encode(text, false).map_err(|e| Error::Input {
+        let failed = |e: tokenizers::Error| Error::Input {
             name: "text".into(),
             got: text.chars().take(40).collect(),
             expected: format!("a text that can be tokenised ({e})"),
-        })?;
+        };
+        let mut normalized = NormalizedString::from(text);
+        if let Some(normalizer) = &self.normalizer {
+            normalizer.normalize(&mut normalized).map_err(failed)?;
+        }
+        let encoding = self.inner.encode(normalized.get(), false).map_err(failed)?;
         let pieces = encoding.get_ids().iter().zip(encoding.get_tokens());
-        Ok(pieces.map(|(id, text)| Piece { id: *id, text: text.clone() }).collect())
+        let mut pieces: Vec<Piece> = pieces.map(|(id, text)| Piece { id: *id, text: text.clone() }).collect();
+        // A piece that the vocabulary's author defined is taken whole and hides the mark of the text's start before it.
+        if let Some(mark) = &self.start
+            && pieces.first().is_some_and(|p| self.defined.contains(&p.id))
+        {
+            pieces.insert(0, mark.clone());
+        }
+        Ok(pieces)
     }
 
     pub fn is_unknown(&self, piece: &Piece) -> bool {
