@@ -72,6 +72,7 @@ impl Io {
     pub fn ints(&self, name: &str) -> Vec<i64> {
         let (dtype, _, data) = self.view(name);
         match dtype {
+            Dtype::U8 => data.iter().map(|&b| i64::from(b)).collect(),
             Dtype::I32 => data.chunks_exact(4).map(|b| i32::from_le_bytes(b.try_into().unwrap()) as i64).collect(),
             Dtype::I64 => data.chunks_exact(8).map(|b| i64::from_le_bytes(b.try_into().unwrap())).collect(),
             other => panic!("{name} is {other:?}, not an integer"),

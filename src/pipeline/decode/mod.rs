@@ -1,0 +1,139 @@
+//! Choosing speech codes: greedy, sampled, or by beams, over one read-back of logits per step.
+mod beam;
+mod options;
+pub mod processors;
+pub mod rng;
+mod sample;
+
+use std::ops::ControlFlow;
+
+use burn::tensor::Tensor;
+use rand::Rng;
+
+use self::beam::BeamSearch;
+use self::sample::SingleSearch;
+use crate::models::gpt::Gpt;
+use crate::{Error, Result};
+
+pub use options::{DecodeOptions, Positions};
+
+/// The code that the reference's made-up prompt ids consist of; it is thereby under the repetition penalty from the
+/// first step. quirks.md Q3.
+const PROMPT_ID: u32 = 1;
+
+/// Speech codes of one text segment.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Codes {
+    /// Rows of the codebook, without start and stop.
+    pub codes: Vec<u32>,
+    /// Whether the model ended the sequence; if not it was cut at [`DecodeOptions::max_codes`].
+    pub stopped: bool,
+    /// Log-probability under the processed scores, divided by the length penalty's power of the length.
+    pub score: f64,
+}
+
+/// Decodes from `prefix` `[1, rows, dim]`, made by [`Gpt::prefix`].
+///
+/// `progress` hears the number of codes so far after each step and may stop the decoding.
+///
+/// The start code, which the codebook does not hold, is never chosen: the reference can choose it and then fails.
+///
+/// # Errors
+/// [`Error::Input`] for options out of range; [`Error::Generation`] when the network's output is not finite or it ends
+/// without a single code; [`Error::Cancelled`] when `progress` breaks.
+pub fn decode(
+    gpt: &Gpt,
+    prefix: Tensor<3>,
+    options: &DecodeOptions,
+    rng: &mut dyn Rng,
+    progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
+) -> Result<Codes> {
+    options.validate(gpt.codes(), gpt.code_positions())?;
+    let tokens = gpt.tokens();
+    let vocabulary = Vocabulary { codes: gpt.codes(), start: tokens.start_code, stop: tokens.stop_code };
+    let mut search = match options.beams {
+        1 => Search::Single(SingleSearch::new(options, vocabulary)),
+        _ => Search::Beams(BeamSearch::new(options, vocabulary)),
+    };
+    let mut cache = gpt.cache();
+    let mut logits = read(gpt.prefill(prefix, &mut cache))?;
+    cache.expand(options.beams);
+    for generated in 1.. {
+        let Some(next) = search.advance(&logits, rng) else { break };
+        if progress(generated).is_break() {
+            return Err(Error::Cancelled);
+        }
+        cache.reorder(&next.sources);
+        logits = read(gpt.step(&next.codes, options.positions.of(generated), &mut cache))?;
+    }
+    let found = search.finish();
+    if found.codes.is_empty() {
+        return Err(Error::Generation {
+            stage: "speech codes",
+            what: "the model ended before the first code".into(),
+            hint: "try another seed, or change the text".into(),
+        });
+    }
+    Ok(found)
+}
+
+/// How the sequences go on: sequence `i` becomes the old sequence `sources[i]` followed by `codes[i]`.
+#[derive(Debug)]
+struct Next {
+    sources: Vec<usize>,
+    codes: Vec<u32>,
+}
+
+enum Search<'a> {
+    Single(SingleSearch<'a>),
+    Beams(BeamSearch<'a>),
+}
+
+impl Search<'_> {
+    fn advance(&mut self, logits: &[f32], rng: &mut dyn Rng) -> Option<Next> {
+        match self {
+            Self::Single(search) => search.advance(logits, rng),
+            Self::Beams(search) => search.advance(logits, rng),
+        }
+    }
+
+    fn finish(self) -> Codes {
+        match self {
+            Self::Single(search) => search.finish(),
+            Self::Beams(search) => search.finish(),
+        }
+    }
+}
+
+/// The codes and those of them that are not speech.
+#[derive(Debug, Clone, Copy)]
+struct Vocabulary {
+    codes: usize,
+    start: u32,
+    stop: u32,
+}
+
+impl Vocabulary {
+    /// Takes the start code out of the choice. All other scores stay as they are, so that the choice among them is the
+    /// reference's.
+    fn forbid(&self, row: &mut [f32]) {
+        row[self.start as usize] = f32::NEG_INFINITY;
+    }
+
+    /// The ids that the reference's repetition penalty sees: its prompt and what was generated.
+    fn history<'a>(&self, codes: &'a [u32]) -> impl Iterator<Item = u32> + Clone + 'a {
+        [PROMPT_ID, self.start].into_iter().chain(codes.iter().copied())
+    }
+}
+
+/// Logits on the host; NaN and infinities, which would be chosen or poison every later step, are an error.
+fn read(logits: Tensor<2>) -> Result<Vec<f32>> {
+    let failed = |what: String, hint: &str| Error::Generation { stage: "speech codes", what, hint: hint.into() };
+    let values: Vec<f32> = logits
+        .try_into_vec_as()
+        .map_err(|e| failed(format!("the logits cannot be read from the device ({e})"), "try another device"))?;
+    match values.iter().find(|v| !v.is_finite()) {
+        None => Ok(values),
+        Some(v) => Err(failed(format!("the model's output is {v}"), "use f32 weights, and verify the model's files")),
+    }
+}
