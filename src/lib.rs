@@ -1,4 +1,17 @@
 //! Zero-shot voice cloning with emotion control: IndexTTS-2 and 2.5 on Burn.
+//!
+//! ```no_run
+//! use std::ops::ControlFlow;
+//! use indextts::{Emotion, Options, REFERENCE_SECONDS, Request, Synthesizer, audio, device_by_name};
+//!
+//! let synthesizer = Synthesizer::load("models/indextts-2".as_ref(), &device_by_name("cpu")?)?;
+//! let clip = audio::decode::load_reference("voice.wav".as_ref(), REFERENCE_SECONDS)?;
+//! let voice = synthesizer.voice(&clip)?;
+//! let request = Request { text: "Hello world.", voice: &voice, emotion: Emotion::SameAsVoice, options: Options::default() };
+//! let speech = synthesizer.synthesize(&request, &mut |_| ControlFlow::Continue(()))?;
+//! audio::wav::write("hello.wav".as_ref(), &speech.samples, speech.sample_rate)?;
+//! # Ok::<(), indextts::Error>(())
+//! ```
 pub mod audio;
 pub mod models;
 pub mod nn;
@@ -6,7 +19,15 @@ pub mod pipeline;
 pub mod text;
 pub mod weights;
 
+mod config;
+mod device;
 mod error;
 
 pub use burn::tensor::Device;
+pub use config::{CodecConfig, ModelConfig};
+pub use device::{DEVICES, device_by_name};
 pub use error::{Error, Result};
+pub use pipeline::{
+    Conditioning, Emotion, EmotionClip, EmotionVector, Noise, Observer, Options, Progress, REFERENCE_SECONDS,
+    ReferenceFeatures, Request, Segment, Speech, Stage, Synthesizer, Timings, Voice,
+};

@@ -185,19 +185,22 @@ impl Checkpoint {
         Ok(Self { path: path.into(), tensors })
     }
 
-    /// A checkpoint known by its key manifest only (`key -> [sizes..., dtype]`): shapes without data, for proofs that
-    /// need no weights.
+    /// A checkpoint known by its key manifest only (`key -> [sizes..., dtype]`, f32 where no dtype is given): shapes
+    /// without data, for proofs that need no weights.
     pub fn from_manifest(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
         let bad = |what: &str| format(path, what, "It should be a key manifest");
         let keys: BTreeMap<String, Vec<Value>> = serde_json::from_str(&text).map_err(|e| bad(&e.to_string()))?;
         let mut tensors = BTreeMap::new();
         for (key, entry) in keys {
-            let (dtype, shape) = entry.split_last().ok_or_else(|| bad(&format!("{key} has no dtype")))?;
+            let (dtype, shape) = match entry.split_last() {
+                Some((Value::String(dtype), shape)) => (dtype.as_str(), shape),
+                _ => ("float32", entry.as_slice()),
+            };
             let shape: Option<Vec<usize>> = shape.iter().map(|v| v.as_u64().map(|n| n as usize)).collect();
             let shape = shape.ok_or_else(|| bad(&format!("{key} has an odd shape")))?;
             let read: ReadFn = Arc::new(|| Err(io::Error::other("a manifest holds no data")));
-            let dtype = ElementType::from_name(dtype.as_str().unwrap_or_default());
+            let dtype = ElementType::from_name(dtype);
             tensors.insert(key.replace('/', "."), SourceTensor { dtype, shape, read });
         }
         Ok(Self { path: path.into(), tensors })

@@ -319,8 +319,12 @@ impl Index {
         Self(values)
     }
 
+    /// `{i}` is the index, `{i-1}` its predecessor (for official names that count from one).
     fn fill(&self, pattern: &str) -> String {
-        self.0.iter().fold(pattern.to_string(), |s, (name, n)| s.replace(name, &n.to_string()))
+        self.0.iter().fold(pattern.to_string(), |s, (name, n)| {
+            let previous = name.replace('}', "-1}");
+            s.replace(name, &n.to_string()).replace(&previous, &n.saturating_sub(1).to_string())
+        })
     }
 }
 

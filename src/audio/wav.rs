@@ -1,1 +1,62 @@
-//! wav
+//! 16-bit PCM wav files.
+//!
+//! Source: pipeline specification 2.9.
+use std::io::{Cursor, Write};
+use std::path::Path;
+
+use crate::{Error, Result};
+
+/// Samples from -1 to 1 as 16-bit PCM, rounded, as a saved file has them.
+pub fn pcm16(samples: &[f32]) -> Vec<i16> {
+    samples.iter().map(|s| (s.clamp(-1.0, 1.0) * 32_767.0).round() as i16).collect()
+}
+
+/// Samples from -1 to 1 as 16-bit PCM, cut towards zero: what the reference returns in memory.
+pub fn pcm16_truncated(samples: &[f32]) -> Vec<i16> {
+    samples.iter().map(|s| (s * 32_767.0).clamp(-32_767.0, 32_767.0) as i16).collect()
+}
+
+/// Writes a mono file. It appears under its name only when it is complete; parent directories are created.
+pub fn write(path: &Path, samples: &[f32], rate: u32) -> Result<()> {
+    let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
+    let mut file = tempfile::NamedTempFile::new_in(parent).map_err(Error::io("write into", parent))?;
+    let io = Error::io("write", path);
+    if let Err(e) = file.write_all(&encode(samples, rate, path)?).and_then(|()| file.flush()) {
+        return Err(io(e));
+    }
+    readable_by_all(&file);
+    file.persist(path).map_err(|e| Error::io("put in place", path)(e.error))?;
+    Ok(())
+}
+
+/// Writes a mono file to a stream.
+pub fn write_to(mut stream: impl Write, samples: &[f32], rate: u32) -> Result<()> {
+    let name = Path::new("the output stream");
+    let bytes = encode(samples, rate, name)?;
+    stream.write_all(&bytes).and_then(|()| stream.flush()).map_err(Error::io("write to", name))
+}
+
+fn encode(samples: &[f32], rate: u32, path: &Path) -> Result<Vec<u8>> {
+    let spec =
+        hound::WavSpec { channels: 1, sample_rate: rate, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
+    let mut bytes = Cursor::new(Vec::with_capacity(44 + 2 * samples.len()));
+    let written = hound::WavWriter::new(&mut bytes, spec).and_then(|mut writer| {
+        pcm16(samples).into_iter().try_for_each(|s| writer.write_sample(s))?;
+        writer.finalize()
+    });
+    match written {
+        Ok(()) => Ok(bytes.into_inner()),
+        Err(e) => Err(Error::Format { path: path.into(), what: e.to_string(), hint: "shorten the text".into() }),
+    }
+}
+
+/// Temporary files are private; a result has the permissions of any other new file.
+#[cfg(unix)]
+fn readable_by_all(file: &tempfile::NamedTempFile) {
+    use std::os::unix::fs::PermissionsExt;
+    let _ = file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644));
+}
+
+#[cfg(not(unix))]
+fn readable_by_all(_file: &tempfile::NamedTempFile) {}

@@ -1,1 +1,267 @@
-//! campplus
+//! CAMPPlus: one vector for a speaker's voice.
+//!
+//! Source: network specification 9; Wang et al. 2023 (arXiv:2303.00332). A 2-D convolutional head over the filterbank,
+//! densely connected time-delay layers with context-aware masking, and statistics pooling.
+use burn::module::Module;
+use burn::nn::conv::{Conv1d, Conv1dConfig, Conv2d, Conv2dConfig};
+use burn::nn::{Linear, LinearConfig, PaddingConfig1d, PaddingConfig2d};
+use burn::tensor::activation::{relu, sigmoid};
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use crate::nn::norm::Affine;
+
+/// Frames over which the local context is averaged.
+const SEGMENT: usize = 100;
+/// Dilations of the three dense blocks.
+const DILATIONS: [usize; 3] = [1, 2, 2];
+const KERNEL: usize = 3;
+const TDNN_KERNEL: usize = 5;
+
+/// Sizes of [`CamPlus`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CamPlusConfig {
+    pub head_channels: usize,
+    /// Residual blocks of the two stages of the head.
+    pub head_blocks: [usize; 2],
+    /// Channels times frequencies at the head's output.
+    pub head_output: usize,
+    pub initial_channels: usize,
+    pub bottleneck: usize,
+    pub growth: usize,
+    /// Channels between the two layers that make the mask.
+    pub squeeze: usize,
+    /// Layers of the three dense blocks.
+    pub layers: [usize; 3],
+    pub embedding_size: usize,
+}
+
+/// The speaker encoder.
+#[derive(Module, Debug)]
+pub struct CamPlus {
+    head: Head,
+    tdnn: Tdnn,
+    block1: Vec<DenseLayer>,
+    transit1: Transit,
+    block2: Vec<DenseLayer>,
+    transit2: Transit,
+    block3: Vec<DenseLayer>,
+    transit3: Transit,
+    output_norm: Affine,
+    embedding: Linear,
+    embedding_norm: Affine,
+}
+
+#[derive(Module, Debug)]
+struct Head {
+    input: NormedConv2d,
+    layer1: Vec<Residual>,
+    layer2: Vec<Residual>,
+    output: NormedConv2d,
+}
+
+#[derive(Module, Debug)]
+struct NormedConv2d {
+    conv: Conv2d,
+    norm: Affine,
+}
+
+#[derive(Module, Debug)]
+struct Residual {
+    first: NormedConv2d,
+    second: NormedConv2d,
+    shortcut: Option<NormedConv2d>,
+}
+
+#[derive(Module, Debug)]
+struct Tdnn {
+    conv: Conv1d,
+    norm: Affine,
+}
+
+#[derive(Module, Debug)]
+struct DenseLayer {
+    input_norm: Affine,
+    bottleneck: Linear,
+    norm: Affine,
+    local: Conv1d,
+    squeeze: Linear,
+    excite: Linear,
+}
+
+#[derive(Module, Debug)]
+struct Transit {
+    norm: Affine,
+    linear: Linear,
+}
+
+impl CamPlusConfig {
+    pub fn init(&self, device: &Device) -> CamPlus {
+        let mut channels = self.initial_channels;
+        let mut block = |index: usize| {
+            let layers: Vec<DenseLayer> = (0..self.layers[index])
+                .map(|layer| self.dense_layer(channels + layer * self.growth, DILATIONS[index], device))
+                .collect();
+            let dense = channels + self.layers[index] * self.growth;
+            channels = dense / 2;
+            let linear = LinearConfig::new(dense, channels).with_bias(false).init(device);
+            (layers, Transit { norm: Affine::new(dense, device), linear })
+        };
+        let (block1, transit1) = block(0);
+        let (block2, transit2) = block(1);
+        let (block3, transit3) = block(2);
+        let tdnn = Conv1dConfig::new(self.head_output, self.initial_channels, TDNN_KERNEL).with_stride(2);
+        let padding = PaddingConfig1d::Explicit(TDNN_KERNEL / 2, TDNN_KERNEL / 2);
+        CamPlus {
+            head: self.head(device),
+            tdnn: Tdnn {
+                conv: tdnn.with_padding(padding).with_bias(false).init(device),
+                norm: Affine::new(self.initial_channels, device),
+            },
+            block1,
+            transit1,
+            block2,
+            transit2,
+            block3,
+            transit3,
+            output_norm: Affine::new(channels, device),
+            embedding: LinearConfig::new(2 * channels, self.embedding_size).with_bias(false).init(device),
+            embedding_norm: Affine::new(self.embedding_size, device),
+        }
+    }
+
+    fn head(&self, device: &Device) -> Head {
+        let channels = self.head_channels;
+        let conv = |from: usize, kernel: usize, stride: usize| NormedConv2d {
+            conv: Conv2dConfig::new([from, channels], [kernel, kernel])
+                .with_stride([stride, 1])
+                .with_padding(PaddingConfig2d::Explicit(kernel / 2, kernel / 2, kernel / 2, kernel / 2))
+                .with_bias(false)
+                .init(device),
+            norm: Affine::new(channels, device),
+        };
+        // The first block of a stage halves the frequencies, so its shortcut has to as well.
+        let stage = |blocks: usize| {
+            (0..blocks)
+                .map(|block| {
+                    let stride = if block == 0 { 2 } else { 1 };
+                    let shortcut = (block == 0).then(|| conv(channels, 1, stride));
+                    Residual { first: conv(channels, 3, stride), second: conv(channels, 3, 1), shortcut }
+                })
+                .collect()
+        };
+        Head {
+            input: conv(1, 3, 1),
+            layer1: stage(self.head_blocks[0]),
+            layer2: stage(self.head_blocks[1]),
+            output: conv(channels, 3, 2),
+        }
+    }
+
+    fn dense_layer(&self, channels: usize, dilation: usize, device: &Device) -> DenseLayer {
+        let local = Conv1dConfig::new(self.bottleneck, self.growth, KERNEL).with_dilation(dilation);
+        DenseLayer {
+            input_norm: Affine::new(channels, device),
+            bottleneck: LinearConfig::new(channels, self.bottleneck).with_bias(false).init(device),
+            norm: Affine::new(self.bottleneck, device),
+            local: local.with_padding(PaddingConfig1d::Explicit(dilation, dilation)).with_bias(false).init(device),
+            squeeze: LinearConfig::new(self.bottleneck, self.squeeze).init(device),
+            excite: LinearConfig::new(self.squeeze, self.growth).init(device),
+        }
+    }
+}
+
+impl CamPlus {
+    /// Filterbank `[batch, time, 80]`, mean removed, to the speaker's vector `[batch, embedding]`.
+    pub fn forward(&self, fbank: Tensor<3>) -> Tensor<2> {
+        let x = self.first_block(self.tdnn(self.head(fbank)));
+        let x = self.transit1.forward(x);
+        let x = self.transit2.forward(dense(&self.block2, x));
+        let x = self.transit3.forward(dense(&self.block3, x));
+        let pooled = statistics(relu(self.output_norm.forward(x)));
+        self.embedding_norm.forward(self.embedding.forward(pooled))
+    }
+
+    /// Filterbank `[batch, time, 80]` to `[batch, channels * frequencies, time]`.
+    pub fn head(&self, fbank: Tensor<3>) -> Tensor<3> {
+        let x = fbank.swap_dims(1, 2).unsqueeze_dim(1); // [batch, 1, frequencies, time]
+        let x = relu(self.head.input.forward(x));
+        let x = self.head.layer1.iter().chain(&self.head.layer2).fold(x, |x, block| block.forward(x));
+        let x = relu(self.head.output.forward(x));
+        let [batch, channels, frequencies, time] = x.dims();
+        x.reshape([batch, channels * frequencies, time])
+    }
+
+    /// Halves the time: `[batch, channels, time]`.
+    pub fn tdnn(&self, x: Tensor<3>) -> Tensor<3> {
+        relu(self.tdnn.norm.forward(self.tdnn.conv.forward(x)))
+    }
+
+    /// The first dense block, `[batch, channels, time]`.
+    pub fn first_block(&self, x: Tensor<3>) -> Tensor<3> {
+        dense(&self.block1, x)
+    }
+}
+
+/// Every layer sees the outputs of all before it.
+fn dense(layers: &[DenseLayer], x: Tensor<3>) -> Tensor<3> {
+    layers.iter().fold(x, |x, layer| Tensor::cat(vec![x.clone(), layer.forward(x)], 1))
+}
+
+impl NormedConv2d {
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        self.norm.forward(self.conv.forward(x))
+    }
+}
+
+impl Residual {
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let y = self.second.forward(relu(self.first.forward(x.clone())));
+        let x = match &self.shortcut {
+            Some(shortcut) => shortcut.forward(x),
+            None => x,
+        };
+        relu(y + x)
+    }
+}
+
+impl DenseLayer {
+    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let x = pointwise(&self.bottleneck, relu(self.input_norm.forward(x)));
+        let x = relu(self.norm.forward(x));
+        let context = x.clone().mean_dim(2) + segment_means(x.clone());
+        let mask = sigmoid(pointwise(&self.excite, relu(pointwise(&self.squeeze, context))));
+        self.local.forward(x) * mask
+    }
+}
+
+impl Transit {
+    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        pointwise(&self.linear, relu(self.norm.forward(x)))
+    }
+}
+
+/// A linear layer over the channels of `[batch, channels, time]`.
+fn pointwise(linear: &Linear, x: Tensor<3>) -> Tensor<3> {
+    linear.forward(x.swap_dims(1, 2)).swap_dims(1, 2)
+}
+
+/// Each frame's mean over its segment; the last segment has the frames that are left.
+fn segment_means(x: Tensor<3>) -> Tensor<3> {
+    let [batch, channels, time] = x.dims();
+    let segments = (0..time).step_by(SEGMENT).map(|start| {
+        let length = SEGMENT.min(time - start);
+        x.clone().narrow(2, start, length).mean_dim(2).expand([batch, channels, length])
+    });
+    Tensor::cat(segments.collect(), 2)
+}
+
+/// Mean and unbiased standard deviation over time, `[batch, 2 * channels]`.
+fn statistics(x: Tensor<3>) -> Tensor<2> {
+    let time = x.dims()[2];
+    let mean = x.clone().mean_dim(2);
+    let squares = (x - mean.clone()).powi_scalar(2).sum_dim(2);
+    let deviation = (squares / (time.max(2) - 1) as f32).sqrt();
+    Tensor::cat(vec![mean.squeeze_dim(2), deviation.squeeze_dim(2)], 1)
+}

@@ -3,6 +3,7 @@ pub mod bigvgan;
 pub mod campplus;
 pub mod codec;
 pub mod dit;
+pub mod emotion_bank;
 pub mod flow;
 pub mod gpt;
 pub mod length_regulator;

@@ -1,1 +1,60 @@
-//! s2mel
+//! Semantic-to-mel: everything that turns content features into a mel spectrogram, stored as one file.
+use burn::nn::{Linear, LinearConfig};
+use burn::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::dit::{Dit, DitConfig};
+use super::length_regulator::{LengthRegulator, LengthRegulatorConfig};
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct S2MelConfig {
+    pub length_regulator: LengthRegulatorConfig,
+    pub dit: DitConfig,
+    /// Present in IndexTTS-2, which adds projected GPT latents to the content features.
+    pub gpt_projection: Option<GptProjectionConfig>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GptProjectionConfig {
+    /// Sizes from the GPT's latents to the content features.
+    pub sizes: Vec<usize>,
+}
+
+#[derive(Module, Debug)]
+pub struct S2Mel {
+    pub regulator: LengthRegulator,
+    pub dit: Dit,
+    pub gpt_projection: Option<GptProjection>,
+}
+
+/// Linear layers in a row, without activations between them.
+#[derive(Module, Debug)]
+pub struct GptProjection {
+    layers: Vec<Linear>,
+}
+
+impl S2MelConfig {
+    pub fn init(&self, device: &Device) -> S2Mel {
+        S2Mel {
+            regulator: self.length_regulator.init(device),
+            dit: self.dit.init(device),
+            gpt_projection: self.gpt_projection.as_ref().map(|config| config.init(device)),
+        }
+    }
+}
+
+impl GptProjectionConfig {
+    pub fn init(&self, device: &Device) -> GptProjection {
+        let layer = |pair: &[usize]| LinearConfig::new(pair[0], pair[1]).init(device);
+        GptProjection { layers: self.sizes.windows(2).map(layer).collect() }
+    }
+}
+
+impl GptProjection {
+    /// GPT latents `[batch, codes, dim]` to content features `[batch, codes, content]`.
+    pub fn forward(&self, latents: Tensor<3>) -> Tensor<3> {
+        self.layers.iter().fold(latents, |x, layer| layer.forward(x))
+    }
+}

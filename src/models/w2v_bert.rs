@@ -1,1 +1,248 @@
-//! w2v_bert
+//! w2v-bert-2.0: content features of speech, 50 a second.
+//!
+//! Source: network specification 2; Chung et al. 2021 (arXiv:2108.06209) in the form of Hugging Face's
+//! `Wav2Vec2BertModel`. Only the layers below the one whose output is used exist.
+use burn::module::{Initializer, Module, Param};
+use burn::nn::conv::{Conv1d, Conv1dConfig};
+use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
+use burn::tensor::activation::{sigmoid, silu};
+use burn::tensor::module::attention;
+use burn::tensor::ops::{AttentionModuleOptions, PadMode};
+use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+
+/// Sizes of [`W2vBert`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct W2vBertConfig {
+    /// Width of a stacked feature frame.
+    pub input_size: usize,
+    pub hidden_size: usize,
+    /// Layers kept: the output of the last is the network's.
+    pub layers: usize,
+    pub heads: usize,
+    pub feed_forward: usize,
+    /// Keys further back or ahead than this share a distance embedding.
+    pub left_distances: usize,
+    pub right_distances: usize,
+    /// Taps of the causal depthwise convolution.
+    pub kernel: usize,
+    pub norm_epsilon: f64,
+}
+
+/// Conformer layers over stacked filterbank frames.
+#[derive(Module, Debug)]
+pub struct W2vBert {
+    input_norm: LayerNorm,
+    input: Linear,
+    layers: Vec<Layer>,
+}
+
+#[derive(Module, Debug)]
+struct Layer {
+    first_norm: LayerNorm,
+    first: FeedForward,
+    attention_norm: LayerNorm,
+    attention: RelativeAttention,
+    convolution: Convolution,
+    second_norm: LayerNorm,
+    second: FeedForward,
+    output_norm: LayerNorm,
+}
+
+#[derive(Module, Debug)]
+struct FeedForward {
+    up: Linear,
+    down: Linear,
+}
+
+/// Attention whose scores gain a product of the query with an embedding of the key's distance.
+#[derive(Module, Debug)]
+struct RelativeAttention {
+    query: Linear,
+    key: Linear,
+    value: Linear,
+    output: Linear,
+    distances: Param<Tensor<2>>,
+    heads: usize,
+    left: usize,
+    right: usize,
+}
+
+#[derive(Module, Debug)]
+struct Convolution {
+    norm: LayerNorm,
+    expand: Linear,
+    depthwise: Conv1d,
+    depthwise_norm: LayerNorm,
+    contract: Linear,
+}
+
+/// What all layers share for one input.
+struct Frames {
+    /// `[batch, time, 1]`, 1 for a real frame.
+    real: Tensor<3>,
+    /// `[batch, 1, 1, time]`, a large negative number for a key to be ignored.
+    ignored: Tensor<4>,
+}
+
+impl W2vBertConfig {
+    pub fn init(&self, device: &Device) -> W2vBert {
+        let d = self.hidden_size;
+        let norm = |size| LayerNormConfig::new(size).with_epsilon(self.norm_epsilon).init(device);
+        let linear = |from, to| LinearConfig::new(from, to).init(device);
+        let plain = |from, to| LinearConfig::new(from, to).with_bias(false).init(device);
+        let feed_forward = || FeedForward { up: linear(d, self.feed_forward), down: linear(self.feed_forward, d) };
+        let distances = [self.left_distances + self.right_distances + 1, d / self.heads];
+        let layer = |_| Layer {
+            first_norm: norm(d),
+            first: feed_forward(),
+            attention_norm: norm(d),
+            attention: RelativeAttention {
+                query: linear(d, d),
+                key: linear(d, d),
+                value: linear(d, d),
+                output: linear(d, d),
+                distances: Initializer::Zeros.init(distances, device),
+                heads: self.heads,
+                left: self.left_distances,
+                right: self.right_distances,
+            },
+            convolution: Convolution {
+                norm: norm(d),
+                expand: plain(d, 2 * d),
+                depthwise: Conv1dConfig::new(d, d, self.kernel).with_groups(d).with_bias(false).init(device),
+                depthwise_norm: norm(d),
+                contract: plain(d, d),
+            },
+            second_norm: norm(d),
+            second: feed_forward(),
+            output_norm: norm(d),
+        };
+        W2vBert {
+            input_norm: norm(self.input_size),
+            input: linear(self.input_size, d),
+            layers: (0..self.layers).map(layer).collect(),
+        }
+    }
+}
+
+impl W2vBert {
+    /// Features `[batch, time, input]` to `[batch, time, hidden]`.
+    ///
+    /// `mask` `[batch, time]` is true for real frames; the others are zeroed and ignored as keys, but have an output.
+    pub fn forward(&self, features: Tensor<3>, mask: Option<Tensor<2, Bool>>) -> Tensor<3> {
+        let frames = Frames::new(&features, mask);
+        let x = self.embed(features, &frames);
+        self.layers.iter().fold(x, |x, layer| layer.forward(x, &frames))
+    }
+
+    /// The input of the first layer and the output of each, `layers + 1` times `[batch, time, hidden]`.
+    pub fn hidden_states(&self, features: Tensor<3>, mask: Option<Tensor<2, Bool>>) -> Vec<Tensor<3>> {
+        let frames = Frames::new(&features, mask);
+        let mut states = vec![self.embed(features, &frames)];
+        for layer in &self.layers {
+            states.push(layer.forward(states[states.len() - 1].clone(), &frames));
+        }
+        states
+    }
+
+    fn embed(&self, features: Tensor<3>, frames: &Frames) -> Tensor<3> {
+        self.input.forward(self.input_norm.forward(features)) * frames.real.clone()
+    }
+}
+
+impl Frames {
+    fn new(features: &Tensor<3>, mask: Option<Tensor<2, Bool>>) -> Self {
+        let [batch, time, _] = features.dims();
+        let real = match mask {
+            Some(mask) => mask.float(),
+            None => Tensor::ones([batch, time], &features.device()),
+        };
+        let ignored = (real.clone() - 1.0) * f32::MAX;
+        Self { real: real.unsqueeze_dim(2), ignored: ignored.reshape([batch, 1, 1, time]) }
+    }
+}
+
+impl Layer {
+    fn forward(&self, x: Tensor<3>, frames: &Frames) -> Tensor<3> {
+        let x = x.clone() + self.first.forward(self.first_norm.forward(x)) * 0.5;
+        let x = x.clone() + self.attention.forward(self.attention_norm.forward(x), frames);
+        let x = x.clone() + self.convolution.forward(x, frames);
+        let x = x.clone() + self.second.forward(self.second_norm.forward(x)) * 0.5;
+        self.output_norm.forward(x)
+    }
+}
+
+impl FeedForward {
+    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        self.down.forward(silu(self.up.forward(x)))
+    }
+}
+
+impl RelativeAttention {
+    fn forward(&self, x: Tensor<3>, frames: &Frames) -> Tensor<3> {
+        let [batch, time, d] = x.dims();
+        let size = d / self.heads;
+        let split = |x: Tensor<3>| x.reshape([batch, time, self.heads, size]).swap_dims(1, 2);
+        let query = split(self.query.forward(x.clone()));
+        let key = split(self.key.forward(x.clone()));
+        let value = split(self.value.forward(x));
+        // One product per distance, then each key picks that of its own: [time, time, size] is never built.
+        let by_distance = query.clone().matmul(self.distances.val().transpose().unsqueeze());
+        let index = self.distance_index(time, &query.device());
+        let index = index.reshape([1, 1, time, time]).expand([batch, self.heads, time, time]);
+        let bias = by_distance.gather(3, index) * (1.0 / (size as f32).sqrt()) + frames.ignored.clone();
+        let y = attention(query, key, value, None, Some(bias), AttentionModuleOptions::default());
+        self.output.forward(y.swap_dims(1, 2).reshape([batch, time, d]))
+    }
+
+    /// Row of the distance table for each query and key, `[time, time]`.
+    fn distance_index(&self, time: usize, device: &Device) -> Tensor<2, Int> {
+        let (left, right) = (self.left as i64, self.right as i64);
+        let row = |query: i64| (0..time as i64).map(move |key| (key - query).clamp(-left, right) + left);
+        let index: Vec<i64> = (0..time as i64).flat_map(row).collect();
+        Tensor::from_data(TensorData::new(index, [time, time]), device)
+    }
+}
+
+impl Convolution {
+    fn forward(&self, x: Tensor<3>, frames: &Frames) -> Tensor<3> {
+        let x = self.norm.forward(x) * frames.real.clone();
+        let x = self.expand.forward(x);
+        let half = x.dims()[2] / 2;
+        let x = x.clone().narrow(2, 0, half) * sigmoid(x.narrow(2, half, half));
+        // Causal: all padding is on the left.
+        let taps = self.depthwise.weight.val().dims()[2];
+        let x = x.swap_dims(1, 2).pad([(taps - 1, 0)], PadMode::Constant(0.0));
+        let x = self.depthwise.forward(x).swap_dims(1, 2);
+        self.contract.forward(silu(self.depthwise_norm.forward(x)))
+    }
+}
+
+/// Size of [`FeatureStats`].
+#[derive(Debug, Clone, Copy)]
+pub struct FeatureStatsConfig {
+    pub size: usize,
+}
+
+/// Mean and standard deviation of w2v-bert features over the training data.
+#[derive(Module, Debug)]
+pub struct FeatureStats {
+    mean: Param<Tensor<1>>,
+    deviation: Param<Tensor<1>>,
+}
+
+impl FeatureStatsConfig {
+    pub fn init(&self, device: &Device) -> FeatureStats {
+        let zeros = |_| Initializer::Zeros.init([self.size], device);
+        FeatureStats { mean: zeros(()), deviation: zeros(()) }
+    }
+}
+
+impl FeatureStats {
+    /// `(x - mean) / deviation`, `[batch, time, size]` to the same.
+    pub fn normalize(&self, x: Tensor<3>) -> Tensor<3> {
+        (x - self.mean.val().unsqueeze()) / self.deviation.val().unsqueeze()
+    }
+}

@@ -174,8 +174,7 @@ impl PositionalAttention {
         let position = split_heads(self.position.forward(positions), heads).repeat_dim(0, key.dims()[0]);
         // (q + u)·k + (q + v)·p is one product of vectors twice as long.
         let bias = |bias: &Param<Tensor<2>>| bias.val().reshape([1, heads, 1, size]);
-        let query =
-            Tensor::cat(vec![query.clone() + bias(&self.content_bias), query + bias(&self.position_bias)], 3);
+        let query = Tensor::cat(vec![query.clone() + bias(&self.content_bias), query + bias(&self.position_bias)], 3);
         let key = Tensor::cat(vec![key, position], 3);
         self.out.forward(merge_heads(attend(query, key, value, Some(1.0 / (size as f64).sqrt()))))
     }

@@ -1,1 +1,83 @@
-//! convnext
+//! The Vocos backbone: ConvNeXt blocks over time.
+//!
+//! Source: network specification 3.1; Siuzdak 2023 (arXiv:2306.00814).
+use burn::module::{Initializer, Module, Param};
+use burn::nn::conv::{Conv1d, Conv1dConfig};
+use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig, PaddingConfig1d};
+use burn::tensor::activation::gelu;
+use burn::tensor::{Device, Tensor};
+
+const KERNEL: usize = 7;
+const EPSILON: f64 = 1e-6;
+
+/// Sizes of a [`Backbone`].
+#[derive(Debug, Clone, Copy)]
+pub struct BackboneConfig {
+    /// Channels at the input and the output.
+    pub channels: usize,
+    /// Channels inside.
+    pub width: usize,
+    pub feed_forward: usize,
+    pub blocks: usize,
+}
+
+/// Convolution, ConvNeXt blocks, projection.
+#[derive(Module, Debug)]
+pub struct Backbone {
+    embed: Conv1d,
+    norm: LayerNorm,
+    blocks: Vec<Block>,
+    output_norm: LayerNorm,
+    output: Linear,
+}
+
+#[derive(Module, Debug)]
+struct Block {
+    depthwise: Conv1d,
+    norm: LayerNorm,
+    up: Linear,
+    down: Linear,
+    scale: Param<Tensor<1>>,
+}
+
+impl BackboneConfig {
+    pub fn init(&self, device: &Device) -> Backbone {
+        let width = self.width;
+        let norm = || LayerNormConfig::new(width).with_epsilon(EPSILON).init(device);
+        let conv = |from, groups| {
+            let config = Conv1dConfig::new(from, width, KERNEL).with_padding(PaddingConfig1d::Same);
+            config.with_groups(groups).init(device)
+        };
+        let block = |_| Block {
+            depthwise: conv(width, width),
+            norm: norm(),
+            up: LinearConfig::new(width, self.feed_forward).init(device),
+            down: LinearConfig::new(self.feed_forward, width).init(device),
+            scale: Initializer::Zeros.init([width], device),
+        };
+        Backbone {
+            embed: conv(self.channels, 1),
+            norm: norm(),
+            blocks: (0..self.blocks).map(block).collect(),
+            output_norm: norm(),
+            output: LinearConfig::new(width, self.channels).init(device),
+        }
+    }
+}
+
+impl Backbone {
+    /// `[batch, time, channels]` to the same.
+    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let x = self.embed.forward(x.swap_dims(1, 2)).swap_dims(1, 2);
+        let x = self.blocks.iter().fold(self.norm.forward(x), |x, block| block.forward(x));
+        self.output.forward(self.output_norm.forward(x))
+    }
+}
+
+impl Block {
+    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let y = self.depthwise.forward(x.clone().swap_dims(1, 2)).swap_dims(1, 2);
+        let y = self.down.forward(gelu(self.up.forward(self.norm.forward(y))));
+        x + y * self.scale.val().unsqueeze()
+    }
+}

@@ -1,8 +1,7 @@
 //! Layers that know no checkpoint.
-pub mod activation;
+pub mod adaptive_norm;
 pub mod attention;
 pub mod conformer;
-pub mod conv;
 pub mod convnext;
 pub mod kv_cache;
 pub mod norm;

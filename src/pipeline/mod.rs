@@ -1,2 +1,17 @@
 //! From text and a reference clip to a wave.
+//!
+//! [`Synthesizer`] holds the networks, [`Voice`] what is derived from a reference clip, [`Request`] what is asked for.
 pub mod decode;
+mod emotion;
+mod networks;
+mod options;
+mod progress;
+mod read_emotion;
+mod synthesize;
+mod voice;
+
+pub use emotion::{Emotion, EmotionVector};
+pub use options::Options;
+pub use progress::{Observer, Progress, Stage, Timings};
+pub use synthesize::{Conditioning, Noise, Request, Segment, Speech, Synthesizer};
+pub use voice::{EmotionClip, REFERENCE_SECONDS, ReferenceFeatures, Voice};

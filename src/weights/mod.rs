@@ -2,19 +2,23 @@
 //!
 //! A file must hold exactly the parameters of its module, each with exactly its shape: missing, unused and mis-shaped
 //! tensors are all collected and reported together. Nothing is ever filled in.
+mod manifest;
+
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use burn::module::Module;
 use burn::tensor::DType;
-use burn_pack::{Reader, Tensor as PackTensor};
-use burn_store::{FloatCastAdapter, ModuleSnapshot};
+use burn_pack::{Bytes, Reader, Tensor as PackTensor};
+use burn_store::ModuleSnapshot;
 
 use crate::{Error, Result};
 
+pub use manifest::{FileEntry, Manifest, Origin, WeightSummary};
+
 /// Loads `path` into `module`, whose parameters are still lazy and therefore cost nothing.
 ///
-/// Stored half-precision tensors are widened to f32.
+/// The file is read completely: later changes to it do not reach the module. Half-precision tensors are widened to f32.
 pub fn load<M: Module>(module: M, path: &Path) -> Result<M> {
     let format = |e: burn_pack::Error| Error::Format {
         path: path.to_path_buf(),
@@ -31,7 +35,8 @@ pub fn apply<M: Module>(mut module: M, tensors: Vec<PackTensor>) -> Result<M, Ve
     if !problems.is_empty() {
         return Err(problems);
     }
-    let result = module.apply(tensors, None, Some(Box::new(FloatCastAdapter::to(DType::F32))), false);
+    let tensors = tensors.into_iter().map(widened).collect();
+    let result = module.apply(tensors, None, None, false);
     let mut problems: Vec<String> = result.errors.iter().map(|e| e.to_string()).collect();
     problems.extend(result.missing.iter().map(|(name, _)| format!("missing: {name}")));
     if problems.is_empty() { Ok(module) } else { Err(problems) }
@@ -40,6 +45,24 @@ pub fn apply<M: Module>(mut module: M, tensors: Vec<PackTensor>) -> Result<M, Ve
 /// Name and shape of every parameter of `module`, without allocating any of them.
 pub fn schema<M: Module>(module: &M) -> BTreeMap<String, Vec<usize>> {
     module.collect(None, None, false).into_iter().map(|t| (t.name.clone(), t.shape.to_vec())).collect()
+}
+
+/// `tensor` as f32 in memory, read when its parameter is filled.
+///
+/// Burn's file-backed bytes are read on first use, which would be in the middle of a synthesis, and panic where the file
+/// has gone by then.
+fn widened(tensor: PackTensor) -> PackTensor {
+    let length = tensor.shape.num_elements() * size_of::<f32>();
+    PackTensor::deferred(tensor.name.clone(), DType::F32, tensor.shape.clone(), None, length, move || {
+        let bytes = tensor.to_bytes()?;
+        let bytes = bytes.read(Default::default()).map_err(|e| burn_pack::Error::IoError(e.to_string()))?;
+        let values: Vec<f32> = match tensor.dtype {
+            DType::F16 => bytes.chunks_exact(2).map(|b| half::f16::from_le_bytes([b[0], b[1]]).to_f32()).collect(),
+            DType::BF16 => bytes.chunks_exact(2).map(|b| half::bf16::from_le_bytes([b[0], b[1]]).to_f32()).collect(),
+            _ => bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
+        };
+        Ok(Bytes::from_elems(values))
+    })
 }
 
 fn mismatches(expected: &BTreeMap<String, Vec<usize>>, tensors: &[PackTensor]) -> Vec<String> {

@@ -1,1 +1,83 @@
-//! bigvgan
+//! BigVGAN vocoder.
+use std::path::{Path, PathBuf};
+
+use burn::tensor::{Device, Tensor};
+use indextts::models::bigvgan::{BigVgan, BigVganConfig};
+use indextts::nn::snake::{Resampler, kaiser_sinc};
+use indextts_import::{Checkpoint, Vars, check_manifest, config, tables};
+
+use super::support::{Io, NETWORK, SOLVE, close, golden, load};
+
+const WEIGHTS: &str = "bigvgan/bigvgan_generator.pt";
+
+fn translated(path: &Path) -> (BigVganConfig, Vars) {
+    let official = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let (config, vars) = config::bigvgan::bigvgan(&official).unwrap();
+    (serde_json::from_value(config).unwrap(), vars)
+}
+
+fn model(device: &Device) -> BigVgan {
+    let (config, vars) = translated(&golden("bigvgan/config.json"));
+    load(config.init(device), tables::bigvgan(), &vars, WEIGHTS)
+}
+
+#[test]
+fn bigvgan_parity() {
+    let device = Device::flex();
+    let model = model(&device);
+    let io = Io::open("bigvgan/io.safetensors");
+    let mel: Tensor<3> = io.tensor("mel", &device);
+    let pre = model.conv_pre.forward(mel.clone());
+    close("bigvgan", pre.clone(), &io, "conv_pre", NETWORK);
+    let up = model.upsamples[0].forward(pre);
+    close("bigvgan", up.clone(), &io, "ups0", NETWORK);
+    let block = model.blocks[0].forward(up, &Resampler::new(&device));
+    close("bigvgan", block, &io, "resblock0", NETWORK);
+    close("bigvgan", model.features(mel.clone()), &io, "activation_post", SOLVE);
+    close("bigvgan", model.forward(mel), &io, "wav", SOLVE);
+}
+
+/// One anti-aliased activation. The golden interleaves the two phases of the doubled rate.
+#[test]
+fn alias_free_activation_parity() {
+    let device = Device::flex();
+    let activation = model(&device).blocks[0].activations[0].clone();
+    let resampler = Resampler::new(&device);
+    let io = Io::open("bigvgan/io.safetensors");
+    let interleave = |x: Tensor<4>| {
+        let [batch, channels, phases, time] = x.dims();
+        x.swap_dims(2, 3).reshape([batch, channels, phases * time])
+    };
+    let x: Tensor<3> = io.tensor("act.x", &device);
+    let up = resampler.up(x.clone());
+    close("snake", interleave(up.clone()), &io, "act.up", NETWORK);
+    close("snake", interleave(activation.snake(up)), &io, "act.snake", NETWORK);
+    close("snake", activation.forward(x, &resampler), &io, "act.y", NETWORK);
+}
+
+/// The low-pass filter is computed; the checkpoint holds it in many places.
+#[test]
+fn filters_equal_the_checkpoints_parity() {
+    let computed = kaiser_sinc();
+    let checkpoint = Checkpoint::open(&golden(WEIGHTS)).unwrap();
+    let mut found = 0;
+    for (key, tensor) in checkpoint.tensors.iter().filter(|(key, _)| key.ends_with(".filter")) {
+        let stored = tensor.floats().unwrap();
+        assert_eq!(stored.len(), computed.len(), "{key}");
+        let worst = stored.iter().zip(computed).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(worst < 1e-7, "{key} differs by {worst:e}");
+        found += 1;
+    }
+    assert!(found > 0);
+}
+
+#[test]
+fn real_size_bigvgan_matches_the_official_keys() {
+    let here = |path: &str| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests").join(path);
+    let (config, vars) = translated(&here("configs/config_bigvgan.json"));
+    let schema = indextts::weights::schema(&config.init(&Device::flex()));
+    for manifest in ["keys/bigvgan.json", "keys/bigvgan_after_remove_weight_norm.json"] {
+        check_manifest(&tables::bigvgan().unwrap(), &vars, &here(manifest), &schema)
+            .unwrap_or_else(|problems| panic!("{manifest}:\n{}", problems.join("\n")));
+    }
+}

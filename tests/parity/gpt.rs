@@ -37,10 +37,10 @@ impl Golden {
         let path = format!("{name}/gpt.pth");
         let official = support::json(&format!("{name}/config.json"));
         let device = Device::flex();
-        let table = || if name == "gpt_v2" { tables::gpt_v2() } else { tables::gpt_v2_5() };
+        let table = if name == "gpt_v2" { tables::gpt_v2() } else { tables::gpt_v2_5() }.unwrap();
         let (config, vars) = config(&official, &Checkpoint::open(&golden(&path)).unwrap());
-        let gpt = support::load(config.init(&device), table(), &vars, &path);
-        Self { name, gpt, io: Io::open(&format!("{name}/io.safetensors")), device, path, official, table: table().unwrap() }
+        let gpt = support::load(config.init(&device), Ok(table.clone()), &vars, &path);
+        Self { name, gpt, io: Io::open(&format!("{name}/io.safetensors")), device, path, official, table }
     }
 
     /// The network with the stop code's bias raised, so that it stops.
@@ -52,7 +52,8 @@ impl Golden {
         let mut values: Vec<f32> = bytes.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
         values[config.stop_code as usize] += delta;
         let shape = vec![values.len()];
-        *bias = burn_pack::Tensor::new("head.bias".into(), burn_pack::DType::F32, shape, None, Bytes::from_elems(values));
+        *bias =
+            burn_pack::Tensor::new("head.bias".into(), burn_pack::DType::F32, shape, None, Bytes::from_elems(values));
         weights::apply(config.init(&self.device), tensors).unwrap()
     }
 
@@ -213,7 +214,9 @@ fn prefill_parity() {
 /// Logits of each step when the reference's codes are fed.
 #[test]
 fn teacher_forced_parity() {
-    for (name, cases) in [("gpt_v2", vec!["greedy", "greedy_rep10", "sample_topk1", "greedy_stop"]), ("gpt_v2_5", vec!["greedy"])] {
+    for (name, cases) in
+        [("gpt_v2", vec!["greedy", "greedy_rep10", "sample_topk1", "greedy_stop"]), ("gpt_v2_5", vec!["greedy"])]
+    {
         let g = Golden::open(name);
         for case in cases {
             let stopping;
@@ -481,7 +484,8 @@ fn real_size_keys() {
         let manifest = std::path::PathBuf::from(format!("{root}/keys/{name}.json"));
         let (config, vars) = config(&official, &Checkpoint::from_manifest(&manifest).unwrap());
         let schema = weights::schema(&config.init(&Device::flex()));
-        indextts_import::check_manifest(&table, &vars, &manifest, &schema).unwrap_or_else(|p| panic!("{}", p.join("\n")));
+        indextts_import::check_manifest(&table, &vars, &manifest, &schema)
+            .unwrap_or_else(|p| panic!("{}", p.join("\n")));
 
         // Keys that a checkpoint saved in the midst of decoding, or by older code, has besides.
         let mut keys: serde_json::Map<String, Value> =

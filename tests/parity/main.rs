@@ -6,6 +6,7 @@ mod audio;
 mod bigvgan;
 mod campplus;
 mod codec;
+mod e2e;
 mod gpt;
 mod qwen;
 mod s2mel;

@@ -1,10 +1,11 @@
 //! Reading goldens and comparing with them.
 #![allow(dead_code)]
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use indextts_import::{Result, Table, Vars};
+use indextts::ModelConfig;
+use indextts_import::{Import, ImportOptions, Precision, Result, Table, Vars};
 use safetensors::{Dtype, SafeTensors};
 
 /// Root of the golden folders.
@@ -28,11 +29,21 @@ pub fn load<M: Module>(module: M, table: Result<Table>, vars: &Vars, file: &str)
     indextts::weights::apply(module, tensors).unwrap_or_else(|problems| panic!("{}", problems.join("\n")))
 }
 
+/// An official configuration (`tests/configs`).
+pub fn official(name: &str) -> serde_json::Value {
+    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/configs")).join(name);
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// An official key manifest (`tests/keys`).
+pub fn keys(name: &str) -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/keys")).join(name)
+}
+
 /// Proves a key table against an official manifest (`tests/keys`) and a module's schema at real size.
 pub fn check_manifest<M: Module>(module: &M, table: Result<Table>, vars: &Vars, manifest: &str) {
     let table = table.unwrap_or_else(|e| panic!("{e}"));
-    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/keys")).join(manifest);
-    let checked = indextts_import::check_manifest(&table, vars, &path, &indextts::weights::schema(module));
+    let checked = indextts_import::check_manifest(&table, vars, &keys(manifest), &indextts::weights::schema(module));
     checked.unwrap_or_else(|problems| panic!("{}", problems.join("\n")));
 }
 
@@ -118,4 +129,52 @@ pub fn close_slices(stage: &str, got: &[f32], want: &[f32], name: &str, relative
     let cosine = dot / (a2.sqrt() * b2.sqrt()).max(1e-30);
     println!("{stage:14} {name:28} max|diff| {worst:.3e}  cosine {cosine:.8}  tolerance {tolerance:.3e}");
     assert!(worst <= tolerance, "{stage}: {name} differs by {worst:.3e}, tolerance {tolerance:.3e}");
+}
+
+/// Writes the golden folders as an official model directory of version 2.0 (flat layout) below `dir`.
+///
+/// `tiny.model` stands in for `bpe.model`: the goldens have no tokenizer, and the tiny GPT has room for 100 text tokens.
+pub fn official_directory(dir: &Path) {
+    let configs = serde_json::json!({
+        "gpt": json("gpt_v2/config.json")["gpt"],
+        "semantic_codec": json("semantic_codec/config.json"),
+        "s2mel": json("s2mel/config.json"),
+        "emo_num": json("e2e/config.json")["emo_num"],
+        "w2v_layer": json("e2e/config.json")["w2v_layer"],
+        "version": 2.0,
+    });
+    for sub in ["hf_cache/bigvgan", "hf_cache/w2v-bert-2.0"] {
+        std::fs::create_dir_all(dir.join(sub)).unwrap();
+    }
+    // JSON is YAML.
+    std::fs::write(dir.join("config.yaml"), configs.to_string()).unwrap();
+    let pieces = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tokenizer/tiny.model");
+    std::fs::copy(pieces, dir.join("bpe.model")).unwrap();
+    for (from, to) in [
+        ("gpt_v2/gpt.pth", "gpt.pth"),
+        ("s2mel/s2mel.pth", "s2mel.pth"),
+        ("w2v_bert/wav2vec2bert_stats.pt", "wav2vec2bert_stats.pt"),
+        ("e2e/feat1.pt", "feat1.pt"),
+        ("e2e/feat2.pt", "feat2.pt"),
+        ("semantic_codec/model.safetensors", "hf_cache/semantic_codec_model.safetensors"),
+        ("campplus/campplus_cn_common.bin", "hf_cache/campplus_cn_common.bin"),
+        ("bigvgan/bigvgan_generator.pt", "hf_cache/bigvgan/bigvgan_generator.pt"),
+        ("bigvgan/config.json", "hf_cache/bigvgan/config.json"),
+        ("w2v_bert/model.safetensors", "hf_cache/w2v-bert-2.0/model.safetensors"),
+        ("w2v_bert/config.json", "hf_cache/w2v-bert-2.0/config.json"),
+        ("audio/preprocessor_config.json", "hf_cache/w2v-bert-2.0/preprocessor_config.json"),
+    ] {
+        std::fs::copy(golden(from), dir.join(to)).unwrap_or_else(|e| panic!("{from}: {e}"));
+    }
+}
+
+/// Imports `official` into `target` as the command line does.
+pub fn import(official: &Path, target: &Path, precision: Precision) -> Result<(), indextts_import::Error> {
+    let mut options = ImportOptions {
+        precision,
+        overwrite: false,
+        schema: &|config| Ok(ModelConfig::parse(&config.to_string())?.schema()),
+        progress: &mut |_| {},
+    };
+    Import::plan(official, &options)?.write(target, &mut options)
 }

@@ -139,7 +139,8 @@ mod tests {
     #[test]
     fn names_the_missing_tensor() {
         let module = json!({ "output_size": 8, "linear_units": 8, "attention_heads": 2, "num_blocks": 1 });
-        let error = gpt(&json!({ "gpt": { "layers": 2, "emo_condition_module": module } }), &Shapes::new()).unwrap_err();
+        let error =
+            gpt(&json!({ "gpt": { "layers": 2, "emo_condition_module": module } }), &Shapes::new()).unwrap_err();
         assert_eq!(error.field, "tensor emo_conditioning_encoder.embed.pos_enc.pe");
     }
 }

@@ -141,7 +141,11 @@ impl EncoderConfig {
             ("conformer.features", conformer.features >= 3, "3 or more"),
             ("conformer.kernel", conformer.kernel % 2 == 1, "an odd width"),
             ("perceiver.context", perceiver.context == conformer.dim, "the conformer's dim"),
-            ("perceiver.latents", perceiver.latents == latents && latents > 0, "1 for the emotion, 1 or more for a speaker"),
+            (
+                "perceiver.latents",
+                perceiver.latents == latents && latents > 0,
+                "1 for the emotion, 1 or more for a speaker",
+            ),
             ("perceiver.heads", perceiver.heads * perceiver.head_dim > 0, "1 or more, as its head_dim"),
         ];
         match checks.into_iter().find(|(_, fine, _)| !fine) {

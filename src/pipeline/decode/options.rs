@@ -84,7 +84,12 @@ impl DecodeOptions {
                 "a number above 0".into(),
             ),
             ("length_penalty", self.length_penalty.is_finite(), self.length_penalty.to_string(), "a number".into()),
-            ("max_codes", (1..=longest).contains(&self.max_codes), self.max_codes.to_string(), format!("1 to {longest}")),
+            (
+                "max_codes",
+                (1..=longest).contains(&self.max_codes),
+                self.max_codes.to_string(),
+                format!("1 to {longest}"),
+            ),
             ("typical_mass", typical, format!("{:?}", self.typical_mass), "a number between 0 and 1".into()),
         ];
         match checks.into_iter().find(|(_, fine, ..)| !fine) {

@@ -1,0 +1,206 @@
+//! From a directory of official files to a model directory.
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use burn_pack::Writer;
+use serde_json::{Value, json};
+
+use crate::convert::{Binding, Precision, bind, check_schema};
+use crate::error::{Error, Problem, Result};
+use crate::manifest::{FileEntry, Manifest, Origin, WeightSummary, sha256};
+use crate::model::{Model, WeightFile};
+use crate::report::{FileReport, Report};
+
+/// Names and shapes a model expects, by canonical file.
+pub type Schema = BTreeMap<String, BTreeMap<String, Vec<usize>>>;
+
+/// How to import.
+pub struct ImportOptions<'a> {
+    pub precision: Precision,
+    /// Replace an existing target.
+    pub overwrite: bool,
+    /// From the canonical configuration to the shapes its model has.
+    pub schema: &'a dyn Fn(&Value) -> std::result::Result<Schema, String>,
+    /// Called with the name of each file before it is worked on.
+    pub progress: &'a mut dyn FnMut(&str),
+}
+
+/// An import whose every key has been checked, before anything is written.
+pub struct Import {
+    model: Model,
+    bindings: Vec<(WeightFile, Binding)>,
+    precision: Precision,
+}
+
+impl Import {
+    /// Reads the configuration and the headers of all official files below `dir`, and checks every key of every file.
+    pub fn plan(dir: &Path, options: &ImportOptions<'_>) -> Result<Self> {
+        let mut model = Model::open(dir)?;
+        let schema = (options.schema)(&model.config).map_err(|what| Error::Format {
+            path: dir.join("config.yaml"),
+            what,
+            hint: "The official configuration describes a model that this version does not know".into(),
+        })?;
+        let mut problems: Vec<Problem> = Vec::new();
+        let mut bindings: Vec<(WeightFile, Binding)> = Vec::new();
+        for file in std::mem::take(&mut model.files) {
+            match bind(&file.table, &file.vars, &file.checkpoint)? {
+                Ok(binding) => bindings.push((file, binding)),
+                Err(found) => problems.extend(found),
+            }
+        }
+        // A canonical file can have several sources; the model's shapes are compared with all of them together.
+        for (canonical, expected) in &schema {
+            let parts: Vec<&Binding> =
+                bindings.iter().filter(|(f, _)| f.canonical == *canonical).map(|(_, b)| b).collect();
+            if let Some(first) = parts.first()
+                && problems.iter().all(|p| parts.iter().all(|b| b.file != p.file))
+            {
+                let tensors = parts.iter().flat_map(|b| b.tensors.iter().cloned()).collect();
+                let joined = Binding { file: first.file.clone(), tensors, ignored: Vec::new() };
+                problems.extend(check_schema(&joined, expected));
+            }
+        }
+        if !problems.is_empty() {
+            problems.sort();
+            return Err(Error::Keys { problems });
+        }
+        Ok(Self { model, bindings, precision: options.precision })
+    }
+
+    /// The full account, for `--dry-run`.
+    pub fn report(&self) -> Report {
+        let file = |(file, binding): &(WeightFile, Binding)| FileReport {
+            official: file.checkpoint.path.display().to_string(),
+            canonical: format!("{}.bpk", file.canonical),
+            mapped: binding.tensors.iter().map(|t| (t.name.clone(), t.shape.clone(), t.keys.clone())).collect(),
+            ignored: binding.ignored.clone(),
+        };
+        Report {
+            version: self.model.version.clone(),
+            files: self.bindings.iter().map(file).collect(),
+            notes: self.model.notes.clone(),
+        }
+    }
+
+    /// Writes the model directory: into a temporary directory beside `target`, renamed when complete.
+    pub fn write(self, target: &Path, options: &mut ImportOptions<'_>) -> Result<()> {
+        let parent = match target.parent() {
+            Some(p) if !p.as_os_str().is_empty() => p.to_path_buf(),
+            _ => PathBuf::from("."),
+        };
+        std::fs::create_dir_all(&parent).map_err(Error::io("create", &parent))?;
+        if target.exists() && !options.overwrite {
+            return Err(Error::Target {
+                path: target.into(),
+                what: "already exists".into(),
+                hint: "Choose another directory, or replace it with --force".into(),
+            });
+        }
+        let staging = tempfile::Builder::new()
+            .prefix(".indextts-import-")
+            .tempdir_in(&parent)
+            .map_err(Error::io("create a temporary directory in", &parent))?;
+        self.write_files(staging.path(), options)?;
+        publish(staging, target)
+    }
+
+    fn write_files(self, dir: &Path, options: &mut ImportOptions<'_>) -> Result<()> {
+        let mut files = Vec::new();
+        let mut canonical: Vec<String> = self.bindings.iter().map(|(f, _)| f.canonical.clone()).collect();
+        canonical.dedup();
+        for name in canonical {
+            (options.progress)(&name);
+            let parts: Vec<_> = self.bindings.iter().filter(|(f, _)| f.canonical == name).collect();
+            files.push(write_weights(dir, &name, &parts, self.precision)?);
+        }
+        for (name, origin) in &self.model.copies {
+            (options.progress)(name);
+            let target = dir.join(name);
+            std::fs::copy(origin, &target).map_err(Error::io("copy", origin))?;
+            files.push(entry(dir, name, None, vec![describe(origin)?])?);
+        }
+        let config = serde_json::to_string_pretty(&self.model.config).unwrap_or_default();
+        for (name, text, origin) in self.model.texts.iter().map(|(n, t, o)| (*n, t.as_str(), Some(o))).chain([(
+            "config.json",
+            config.as_str(),
+            None,
+        )]) {
+            let path = dir.join(name);
+            std::fs::write(&path, text).map_err(Error::io("write", &path))?;
+            let origin = origin.map(|o| describe(o)).transpose()?.into_iter().collect();
+            files.push(entry(dir, name, None, origin)?);
+        }
+        let precision = match self.precision {
+            Precision::F32 => "f32",
+            Precision::F16 => "f16",
+        };
+        let importer = format!("indextts {}", env!("CARGO_PKG_VERSION"));
+        let manifest = Manifest { format: 1, importer, precision, files };
+        let path = dir.join("manifest.json");
+        std::fs::write(&path, json!(manifest).to_string() + "\n").map_err(Error::io("write", &path))
+    }
+}
+
+fn write_weights(dir: &Path, name: &str, parts: &[&(WeightFile, Binding)], precision: Precision) -> Result<FileEntry> {
+    let file = format!("{name}.bpk");
+    let path = dir.join(&file);
+    let bound: Vec<_> = parts.iter().flat_map(|(_, b)| &b.tensors).collect();
+    let tensors = bound.iter().map(|t| t.pack(precision)).collect();
+    // The directory itself is temporary, so the file need not be.
+    Writer::new(tensors).write_to_file_in_place(&path).map_err(|e| Error::Target {
+        path: path.clone(),
+        what: e.to_string(),
+        hint: "Nothing was written; check the official file and the free disk space".into(),
+    })?;
+    let size = |shape: &[usize]| shape.iter().product::<usize>();
+    let mut dtypes: Vec<String> = bound.iter().map(|t| format!("{:?}", t.dtype(precision)).to_lowercase()).collect();
+    dtypes.sort();
+    dtypes.dedup();
+    let largest = bound.iter().max_by_key(|t| size(&t.shape));
+    let weights = WeightSummary {
+        tensors: bound.len(),
+        parameters: bound.iter().map(|t| size(&t.shape)).sum(),
+        dtypes,
+        largest: largest.map_or(String::new(), |t| format!("{} {:?}", t.name, t.shape)),
+    };
+    let origin = parts.iter().map(|(f, _)| describe(&f.checkpoint.path)).collect::<Result<_>>()?;
+    entry(dir, &file, Some(weights), origin)
+}
+
+fn describe(path: &Path) -> Result<Origin> {
+    let (bytes, sha256) = sha256(path).map_err(Error::io("read", path))?;
+    let file = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+    Ok(Origin { file, bytes, sha256 })
+}
+
+fn entry(dir: &Path, name: &str, weights: Option<WeightSummary>, origin: Vec<Origin>) -> Result<FileEntry> {
+    let path = dir.join(name);
+    let (bytes, sha256) = sha256(&path).map_err(Error::io("read back", &path))?;
+    Ok(FileEntry { path: name.into(), bytes, sha256, weights, origin })
+}
+
+/// Puts the finished directory in its place; an existing one is moved aside first and removed last.
+fn publish(staging: tempfile::TempDir, target: &Path) -> Result<()> {
+    let old = target.with_file_name(format!(
+        ".{}-replaced-{}",
+        target.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned()),
+        std::process::id()
+    ));
+    let replaced = target.exists();
+    if replaced {
+        std::fs::rename(target, &old).map_err(Error::io("move aside", target))?;
+    }
+    if let Err(e) = std::fs::rename(staging.path(), target) {
+        if replaced {
+            std::fs::rename(&old, target).map_err(Error::io("put back", target))?;
+        }
+        return Err(Error::io("put in place", target)(e));
+    }
+    // Renamed away: nothing is left for the guard to remove.
+    let _ = staging.keep();
+    if replaced {
+        std::fs::remove_dir_all(&old).map_err(Error::io("remove the replaced", &old))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,211 @@
+//! What can be typed.
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+/// Zero-shot voice cloning with emotion control.
+///
+/// Exit codes: 0 success; 1 unusable text, audio or option; 2 wrong command line, or a missing or damaged model or file;
+/// 4 the synthesis failed.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 110)]
+pub struct Args {
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// Show more of what happens; twice for everything
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub verbose: u8,
+
+    /// No progress bars and no summary
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Speak a text in the voice of a clip
+    #[command(args_override_self = true)]
+    Say(Box<Say>),
+    /// Import, inspect and verify models
+    #[command(subcommand)]
+    Models(ModelsCommand),
+    /// List the devices this build can compute on
+    Devices,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Say {
+    /// The text; `-` reads it from standard input
+    #[arg(required_unless_present = "text_file", conflicts_with = "text_file")]
+    pub text: Option<String>,
+
+    /// Read the text from a UTF-8 file
+    #[arg(long, value_name = "FILE")]
+    pub text_file: Option<PathBuf>,
+
+    /// Reference clip of the voice: wav, flac, mp3, ogg or m4a; 5 to 15 seconds of clean speech are best
+    #[arg(long, value_name = "FILE")]
+    pub voice: PathBuf,
+
+    /// Where the wav goes; `-` is standard output
+    #[arg(short, long, value_name = "FILE", default_value = "out.wav")]
+    pub output: PathBuf,
+
+    /// Model directory made by `indextts models import`
+    #[arg(long, value_name = "DIR", env = "INDEXTTS_MODEL")]
+    pub model: PathBuf,
+
+    /// Where to compute: auto, cpu
+    #[arg(long, default_value = "auto", env = "INDEXTTS_DEVICE")]
+    pub device: String,
+
+    /// Same seed on the same device: same bytes
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+
+    #[command(flatten)]
+    pub emotion: EmotionArgs,
+
+    #[command(flatten)]
+    pub sampling: SamplingArgs,
+}
+
+/// Emotion
+#[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Emotion (default: that of the voice)")]
+pub struct EmotionArgs {
+    /// Take the emotion of another clip
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["emotion_vector", "emotion_text"])]
+    pub emotion_audio: Option<PathBuf>,
+
+    /// Mix happy,angry,sad,afraid,disgusted,melancholic,surprised,calm, each 0 to 1.2
+    #[arg(long, value_name = "A,..,H", conflicts_with = "emotion_text", allow_hyphen_values = true)]
+    pub emotion_vector: Option<String>,
+
+    /// Read the emotion from this text; without a value from the spoken text
+    #[arg(long, value_name = "TEXT", num_args = 0..=1, default_missing_value = "")]
+    pub emotion_text: Option<String>,
+
+    /// How much of the emotion is applied: 0 none, 1 all
+    #[arg(long, value_name = "W", default_value_t = 1.0)]
+    pub emotion_weight: f32,
+
+    /// Balance an emotion vector and limit its sum to 0.8, as the reference's WebUI does
+    #[arg(long)]
+    pub emotion_balanced: bool,
+
+    /// Draw the exemplar of each emotion instead of the one nearest to the voice
+    #[arg(long)]
+    pub emotion_random: bool,
+}
+
+/// Sampling
+#[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Synthesis")]
+pub struct SamplingArgs {
+    /// Beams of the code search; 1 is plain sampling and fastest
+    #[arg(long, default_value_t = 3)]
+    pub beams: usize,
+
+    /// Take the most likely codes instead of drawing them
+    #[arg(long)]
+    pub greedy: bool,
+
+    #[arg(long, default_value_t = 0.8)]
+    pub temperature: f64,
+
+    /// Draw from this many of the most likely codes; 0 is no limit
+    #[arg(long, default_value_t = 30)]
+    pub top_k: usize,
+
+    /// Draw from the most likely codes with this much probability
+    #[arg(long, default_value_t = 0.8)]
+    pub top_p: f64,
+
+    #[arg(long, default_value_t = 10.0)]
+    pub repetition_penalty: f64,
+
+    /// Above 0 favours long beams, below 0 short ones
+    #[arg(long, default_value_t = 0.0, allow_hyphen_values = true)]
+    pub length_penalty: f64,
+
+    /// Typical sampling with this probability mass, e.g. 0.9
+    #[arg(long, value_name = "MASS")]
+    pub typical: Option<f64>,
+
+    /// Longest segment in semantic codes
+    #[arg(long, default_value_t = 1500)]
+    pub max_codes: usize,
+
+    /// Positions of generated codes in the GPT: as the reference counts them, or without its gap
+    #[arg(long, value_enum, default_value_t = PositionsArg::Reference)]
+    pub positions: PositionsArg,
+
+    /// Steps of the flow matching; fewer are faster
+    #[arg(long, default_value_t = 25)]
+    pub steps: usize,
+
+    /// Classifier-free guidance; 0 turns it off and halves the work of the flow matching
+    #[arg(long, default_value_t = 0.7)]
+    pub cfg: f64,
+
+    /// Longest segment in text tokens
+    #[arg(long, default_value_t = 120)]
+    pub segment_tokens: usize,
+
+    /// Silence between segments, milliseconds
+    #[arg(long, default_value_t = 200)]
+    pub interval_silence: u32,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum PositionsArg {
+    Reference,
+    Contiguous,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ModelsCommand {
+    /// Turn the official files into a model directory
+    Import(Import),
+    /// Show what a model directory holds
+    Inspect(ModelDir),
+    /// Check every file of a model directory against its hash
+    Verify(ModelDir),
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Import {
+    /// Directory of the official files: flat with `hf_cache/`, or a Hugging Face cache
+    pub from: PathBuf,
+
+    /// The model directory to make
+    #[arg(required_unless_present = "dry_run")]
+    pub to: Option<PathBuf>,
+
+    /// How weights are stored; f16 halves the size
+    #[arg(long, value_enum, default_value_t = DtypeArg::F32)]
+    pub dtype: DtypeArg,
+
+    /// Check every key and print what would be done, write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Replace an existing model directory
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum DtypeArg {
+    F32,
+    F16,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct ModelDir {
+    /// Model directory
+    #[arg(env = "INDEXTTS_MODEL")]
+    pub dir: PathBuf,
+}

@@ -1,0 +1,67 @@
+//! The command line. Results go to standard output, progress, warnings and errors to standard error.
+mod args;
+mod devices;
+mod models;
+mod progress;
+mod say;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use indextts::Error;
+use tracing_subscriber::EnvFilter;
+
+use args::{Args, Command, ModelsCommand};
+
+/// What ends a command early.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Library(#[from] Error),
+    #[error(transparent)]
+    Import(#[from] indextts_import::Error),
+    /// A model directory that does not hold what it should.
+    #[error("{0}")]
+    Model(String),
+    /// Arguments that clap cannot judge.
+    #[error("{0}")]
+    Usage(String),
+}
+
+impl Failure {
+    /// 1: text, audio or option; 2: command line (clap's own), or a missing or damaged model or file; 4: synthesis.
+    fn code(&self) -> u8 {
+        match self {
+            Self::Library(Error::Audio { .. } | Error::Input { .. }) | Self::Usage(_) => 1,
+            Self::Library(Error::Generation { .. } | Error::Cancelled) => 4,
+            Self::Library(_) | Self::Import(_) | Self::Model(_) => 2,
+        }
+    }
+}
+
+/// Parses the arguments, runs the command, and turns its outcome into an exit code.
+pub fn run() -> ExitCode {
+    let args = Args::parse();
+    let level = match (args.quiet, args.verbose) {
+        (true, _) => "error",
+        (_, 0) => "warn,symphonia=error",
+        (_, 1) => "info,symphonia=warn",
+        _ => "debug",
+    };
+    let filter = EnvFilter::try_from_env("INDEXTTS_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+    let outcome = match args.command {
+        Command::Say(say) => say::run(&say, args.quiet),
+        Command::Models(ModelsCommand::Import(import)) => models::import(&import, args.quiet),
+        Command::Models(ModelsCommand::Inspect(dir)) => models::inspect(&dir),
+        Command::Models(ModelsCommand::Verify(dir)) => models::verify(&dir, args.quiet),
+        Command::Devices => devices::run(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::from(failure.code())
+        }
+    }
+}

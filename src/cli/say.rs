@@ -1,0 +1,129 @@
+//! `indextts say`.
+use std::io::Read;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::Instant;
+
+use indextts::audio::{decode::load_reference, wav};
+use indextts::pipeline::decode::{DecodeOptions, Positions};
+use indextts::{Emotion, EmotionVector, Error, Options, REFERENCE_SECONDS, Request, Synthesizer, device_by_name};
+
+use super::Failure;
+use super::args::{PositionsArg, SamplingArgs, Say};
+use super::progress::stages;
+
+/// Longest text accepted, bytes: a long novel. Anything more is a wrong file.
+const MAX_TEXT: u64 = 8 << 20;
+
+pub fn run(args: &Say, quiet: bool) -> Result<(), Failure> {
+    let text = text(args)?;
+    let options = options(&args.sampling, args)?;
+    options.check()?;
+    let vector = args.emotion.emotion_vector.as_deref().map(str::parse::<EmotionVector>).transpose()?;
+    // Read the clips first: a wrong path should not cost the seconds it takes to load a model.
+    let reference = load_reference(&args.voice, REFERENCE_SECONDS)?;
+    let emotion_reference =
+        args.emotion.emotion_audio.as_deref().map(|path| load_reference(path, REFERENCE_SECONDS)).transpose()?;
+
+    let bar = stages(quiet);
+    let start = Instant::now();
+    bar.set_prefix("loading");
+    let device = device_by_name(&args.device)?;
+    let synthesizer = Synthesizer::load(&args.model, &device)?;
+    let loaded = start.elapsed();
+    bar.set_prefix("voice");
+    let voice = synthesizer.voice(&reference)?;
+    let weight = args.emotion.emotion_weight;
+    let emotion = match (emotion_reference, vector, &args.emotion.emotion_text) {
+        (Some(clip), _, _) => Emotion::Clip { clip: synthesizer.emotion_clip(&clip)?, weight },
+        (_, Some(vector), _) => Emotion::Vector { vector, weight },
+        (_, _, Some(text)) => Emotion::Text { text: (!text.is_empty()).then(|| text.clone()), weight },
+        _ => Emotion::SameAsVoice,
+    };
+    let prepared = start.elapsed();
+    let request = Request { text: &text, voice: &voice, emotion, options };
+    let speech = synthesizer.synthesize(&request, &mut |progress| {
+        bar.set_prefix(progress.stage.name());
+        bar.set_length(progress.total.unwrap_or(progress.done) as u64);
+        bar.set_position(progress.done as u64);
+        bar.set_message(format!("segment {}/{}", progress.segment + 1, progress.segments));
+        ControlFlow::Continue(())
+    })?;
+    bar.finish_and_clear();
+    for warning in &speech.warnings {
+        eprintln!("warning: {warning}");
+    }
+    if args.output == Path::new("-") {
+        wav::write_to(std::io::stdout().lock(), &speech.samples, speech.sample_rate)?;
+    } else {
+        wav::write(&args.output, &speech.samples, speech.sample_rate)?;
+        println!("{}", args.output.display());
+    }
+    if !quiet {
+        let seconds = speech.samples.len() as f64 / f64::from(speech.sample_rate);
+        let total = start.elapsed().as_secs_f64();
+        let voice = (prepared - loaded).as_secs_f64();
+        eprint!("{seconds:.2} s of speech in {total:.2} s: load {:.2}, voice {voice:.2}", loaded.as_secs_f64());
+        for (stage, time) in speech.timings.iter() {
+            eprint!(", {} {:.2}", stage.name(), time.as_secs_f64());
+        }
+        eprintln!();
+    }
+    Ok(())
+}
+
+fn text(args: &Say) -> Result<String, Failure> {
+    let text = match (&args.text, &args.text_file) {
+        (_, Some(path)) => {
+            let file = std::fs::File::open(path).map_err(Error::io("open", path))?;
+            read_text(file, &path.display().to_string())?
+        }
+        (Some(text), _) if text == "-" => read_text(std::io::stdin().lock(), "standard input")?,
+        (Some(text), _) => text.clone(),
+        (None, None) => String::new(),
+    };
+    if text.trim().is_empty() {
+        return Err(Failure::Usage(
+            "there is no text to speak: give it as an argument, with --text-file, or on standard input".into(),
+        ));
+    }
+    Ok(text)
+}
+
+fn read_text(source: impl Read, name: &str) -> Result<String, Failure> {
+    let mut bytes = Vec::new();
+    source.take(MAX_TEXT + 1).read_to_end(&mut bytes).map_err(Error::io("read", name))?;
+    if bytes.len() as u64 > MAX_TEXT {
+        return Err(Failure::Usage(format!("{name}: more than {MAX_TEXT} bytes of text; split it")));
+    }
+    String::from_utf8(bytes).map_err(|e| Failure::Usage(format!("{name}: not UTF-8 text ({e}); convert it")))
+}
+
+fn options(sampling: &SamplingArgs, args: &Say) -> Result<Options, Failure> {
+    let decode = DecodeOptions {
+        beams: sampling.beams,
+        do_sample: !sampling.greedy,
+        temperature: sampling.temperature,
+        top_k: sampling.top_k,
+        top_p: sampling.top_p,
+        repetition_penalty: sampling.repetition_penalty,
+        length_penalty: sampling.length_penalty,
+        typical_mass: sampling.typical,
+        max_codes: sampling.max_codes,
+        positions: match sampling.positions {
+            PositionsArg::Reference => Positions::Reference,
+            PositionsArg::Contiguous => Positions::Contiguous,
+        },
+    };
+    Ok(Options {
+        decode,
+        steps: sampling.steps,
+        guidance: sampling.cfg,
+        seed: args.seed,
+        interval_silence: sampling.interval_silence,
+        max_segment_tokens: sampling.segment_tokens,
+        duration_factor: 1.0,
+        random_exemplars: args.emotion.emotion_random,
+        balanced_emotions: args.emotion.emotion_balanced,
+    })
+}

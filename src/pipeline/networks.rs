@@ -1,0 +1,76 @@
+//! All networks of a model directory, loaded strictly.
+use std::path::Path;
+
+use burn::tensor::{Device, Tensor};
+
+use crate::config::{CodecConfig, ModelConfig};
+use crate::models::bigvgan::BigVgan;
+use crate::models::campplus::CamPlus;
+use crate::models::codec::{CodecDecoder, SemanticCodec};
+use crate::models::emotion_bank::EmotionBank;
+use crate::models::gpt::Gpt;
+use crate::models::s2mel::S2Mel;
+use crate::models::w2v_bert::{FeatureStats, W2vBert};
+use crate::weights::load;
+use crate::{Error, Result};
+
+/// The networks of one model. They hold no state: one instance serves any number of threads.
+#[derive(Debug)]
+pub(crate) struct Networks {
+    pub w2v_bert: W2vBert,
+    pub feature_stats: FeatureStats,
+    pub codec: Codec,
+    pub campplus: CamPlus,
+    pub gpt: Gpt,
+    pub s2mel: S2Mel,
+    pub bigvgan: BigVgan,
+    pub emotion_bank: EmotionBank,
+}
+
+/// The half of the semantic codec that the model's version uses.
+#[derive(Debug)]
+pub(crate) enum Codec {
+    Semantic(SemanticCodec),
+    Decoder(CodecDecoder),
+}
+
+impl Networks {
+    pub fn load(dir: &Path, config: &ModelConfig, device: &Device) -> Result<Self> {
+        let file = |name: &str| dir.join(format!("{name}.bpk"));
+        Ok(Self {
+            w2v_bert: load(config.w2v_bert.init(device), &file("w2v_bert"))?,
+            feature_stats: load(config.feature_stats().init(device), &file("w2v_stats"))?,
+            codec: match &config.codec {
+                CodecConfig::Semantic(codec) => Codec::Semantic(load(codec.init(device), &file("codec"))?),
+                CodecConfig::Decoder(codec) => Codec::Decoder(load(codec.init(device), &file("codec"))?),
+            },
+            campplus: load(config.campplus.init(device), &file("campplus"))?,
+            gpt: load(config.gpt.init(device), &file("gpt"))?,
+            s2mel: load(config.s2mel.init(device), &file("s2mel"))?,
+            bigvgan: load(config.bigvgan.init(device), &file("bigvgan"))?,
+            emotion_bank: load(config.emotion_bank().init(device), &file("emotion_bank"))?,
+        })
+    }
+}
+
+impl Codec {
+    /// Content features of the reference as the length regulator takes them: quantised by 2.0, as they are in 2.5.
+    pub fn prompt(&self, features: Tensor<3>) -> Tensor<3> {
+        match self {
+            Self::Semantic(codec) => codec.quantize(features).1,
+            Self::Decoder(_) => features,
+        }
+    }
+}
+
+/// Refuses codes that have no row in the codebook.
+pub(crate) fn check_codes(codes: &[u32], codebook: usize) -> Result<()> {
+    match codes.iter().find(|c| **c as usize >= codebook) {
+        Some(code) => Err(Error::Generation {
+            stage: "gpt",
+            what: format!("the model generated code {code}, the codebook has {codebook} entries"),
+            hint: "try another seed".into(),
+        }),
+        None => Ok(()),
+    }
+}

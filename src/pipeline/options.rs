@@ -1,0 +1,68 @@
+//! How to synthesise.
+use crate::{Error, Result};
+
+use super::decode::DecodeOptions;
+
+/// Everything about a synthesis that is not the text, the voice or the emotion. The default is the reference's.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Decoding of the semantic codes.
+    pub decode: DecodeOptions,
+    /// Euler steps of the flow matching.
+    pub steps: usize,
+    /// Strength of classifier-free guidance; 0 turns it off.
+    pub guidance: f64,
+    /// Same seed, same device: same bytes.
+    pub seed: u64,
+    /// Silence between segments, milliseconds.
+    pub interval_silence: u32,
+    /// Longest segment, in text tokens.
+    pub max_segment_tokens: usize,
+    /// Length of the result against what the model would choose: 2 is twice as slow. Models of the 2.5 layout only.
+    pub duration_factor: f64,
+    /// Draw the exemplar of each emotion instead of taking the nearest speaker's.
+    pub random_exemplars: bool,
+    /// Balance and limit emotion vectors as the reference's WebUI does.
+    pub balanced_emotions: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            decode: DecodeOptions::default(),
+            steps: 25,
+            guidance: 0.7,
+            seed: 0,
+            interval_silence: 200,
+            max_segment_tokens: 120,
+            duration_factor: 1.0,
+            random_exemplars: false,
+            balanced_emotions: false,
+        }
+    }
+}
+
+impl Options {
+    /// Refuses values that no synthesis can work with.
+    pub fn check(&self) -> Result<()> {
+        let wrong = |name: &str, got: String, expected: &str| {
+            Err(Error::Input { name: name.into(), got, expected: expected.into() })
+        };
+        if !(1..=1000).contains(&self.steps) {
+            return wrong("steps", self.steps.to_string(), "a whole number from 1 to 1000");
+        }
+        if !(0.0..=10.0).contains(&self.guidance) {
+            return wrong("guidance", self.guidance.to_string(), "a number from 0 to 10");
+        }
+        if !(0.1..=10.0).contains(&self.duration_factor) {
+            return wrong("duration factor", self.duration_factor.to_string(), "a number from 0.1 to 10");
+        }
+        if self.max_segment_tokens < 5 {
+            return wrong("segment tokens", self.max_segment_tokens.to_string(), "at least 5");
+        }
+        if self.interval_silence > 60_000 {
+            return wrong("interval silence", format!("{} ms", self.interval_silence), "at most 60000 ms");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,87 @@
+//! From a text to its emotion, by the text-to-emotion model.
+use std::path::Path;
+
+use burn::tensor::Device;
+use rand::Rng;
+use tokenizers::Tokenizer;
+
+use super::decode::{processors, rng::draw};
+use super::emotion::EmotionVector;
+use crate::models::qwen::{Qwen, QwenConfig};
+use crate::text::emotion_text;
+use crate::{Error, Result};
+
+/// An answer has eight numbers; a model that writes more than this has lost its way.
+const MAX_ANSWER: usize = 512;
+/// Longest text that is read, characters: an emotion shows in less.
+const MAX_TEXT: usize = 4000;
+/// Ends an answer.
+const END: [&str; 2] = ["<|im_end|>", "<|endoftext|>"];
+
+/// Loads the model of `dir`, lets it answer for `text`, and drops it again: it is larger than the GPT and rarely used.
+pub(super) fn read(
+    dir: &Path,
+    config: &QwenConfig,
+    text: &str,
+    rng: &mut dyn Rng,
+    device: &Device,
+) -> Result<EmotionVector> {
+    let path = dir.join("qwen_tokenizer.json");
+    let tokenizer = Tokenizer::from_file(&path).map_err(|e| Error::Format {
+        path: path.clone(),
+        what: format!("not a readable tokenizer ({e})"),
+        hint: "run `indextts models verify`, or import the model again".into(),
+    })?;
+    let failed = |what: String| Error::Generation {
+        stage: "text to emotion",
+        what,
+        hint: "give the emotion with --emotion-vector instead".into(),
+    };
+    let model = crate::weights::load(config.init(device), &dir.join("qwen.bpk"))?;
+    let text: String = text.chars().take(MAX_TEXT).collect();
+    let prompt = tokenizer.encode(emotion_text::prompt(&text), false).map_err(|e| failed(e.to_string()))?;
+    if let Some(id) = prompt.get_ids().iter().find(|id| **id as usize >= config.vocabulary) {
+        return Err(failed(format!("its tokenizer gives id {id}, it knows {}", config.vocabulary)));
+    }
+    let stop: Vec<u32> = END.iter().filter_map(|token| tokenizer.token_to_id(token)).collect();
+    let answer = generate(&model, config, prompt.get_ids(), &stop, rng).map_err(failed)?;
+    let answer = tokenizer.decode(&answer, true).map_err(|e| failed(e.to_string()))?;
+    tracing::info!("text to emotion: {answer}");
+    EmotionVector::new(emotion_text::parse(&text, &answer))
+}
+
+/// The ids of the answer, without the one that ends it.
+pub fn generate(
+    model: &Qwen,
+    config: &QwenConfig,
+    prompt: &[u32],
+    stop: &[u32],
+    rng: &mut dyn Rng,
+) -> Result<Vec<u32>, String> {
+    let mut cache = model.cache();
+    let mut row = model.next(prompt, &mut cache);
+    let mut answer = Vec::new();
+    while answer.len() < MAX_ANSWER {
+        if row.iter().any(|v| !v.is_finite()) {
+            return Err("its output is not a number".into());
+        }
+        if config.do_sample {
+            processors::temperature(&mut row, config.temperature);
+            processors::top_k(&mut row, config.top_k);
+            processors::top_p(&mut row, config.top_p, 1);
+        }
+        let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let next = if config.do_sample {
+            draw(&row.iter().map(|v| (v - max).exp()).collect::<Vec<_>>(), 1, rng).first().copied()
+        } else {
+            row.iter().position(|v| *v == max)
+        };
+        let next = next.ok_or("nothing could be drawn from its output")? as u32;
+        if stop.contains(&next) {
+            return Ok(answer);
+        }
+        answer.push(next);
+        row = model.next(&[next], &mut cache);
+    }
+    Err(format!("it wrote {MAX_ANSWER} tokens without an end"))
+}

@@ -1,0 +1,378 @@
+//! The synthesis itself.
+//!
+//! Source: pipeline specification 2.3 to 2.9.
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
+
+use crate::audio::decode::ReferenceAudio;
+use crate::config::ModelConfig;
+use crate::models::flow::{SolveOptions, solve};
+use crate::models::length_regulator::{target_frames_v2, target_frames_v2_5};
+use crate::text::TextFrontEnd;
+use crate::{Error, Result};
+
+use super::decode::decode;
+use super::emotion::{Emotion, EmotionVector};
+use super::networks::{Codec, Networks, check_codes};
+use super::options::Options;
+use super::progress::{Observer, Progress, Stage, Timings, report};
+use super::read_emotion;
+use super::voice::{self, EmotionClip, ReferenceFeatures, Voice};
+
+/// What to say, in which voice, how.
+#[derive(Debug, Clone)]
+pub struct Request<'a> {
+    pub text: &'a str,
+    pub voice: &'a Voice,
+    pub emotion: Emotion,
+    pub options: Options,
+}
+
+/// The result of a [`Request`].
+#[derive(Debug, Clone)]
+pub struct Speech {
+    /// Mono samples, nominally from -1 to 1.
+    pub samples: Vec<f32>,
+    pub sample_rate: u32,
+    pub timings: Timings,
+    /// Semantic codes generated, over all segments.
+    pub codes: usize,
+    /// What the listener should know: segments that were cut off, tokens the model does not know.
+    pub warnings: Vec<String>,
+}
+
+/// One segment's intermediate results.
+#[derive(Debug, Clone)]
+pub struct Segment {
+    pub codes: Vec<u32>,
+    /// Log-mel of the segment, `[1, mel, frames]`.
+    pub mel: Tensor<3>,
+    pub samples: Vec<f32>,
+    /// The limit of codes was reached before the model stopped.
+    pub cut_off: bool,
+}
+
+/// What the GPT is conditioned on for one utterance, `[1, rows, model]`.
+#[derive(Debug, Clone)]
+pub struct Conditioning(Tensor<3>);
+
+/// A loaded model. Holds no per-request state: one instance serves any number of threads.
+pub struct Synthesizer {
+    dir: PathBuf,
+    config: ModelConfig,
+    networks: Networks,
+    text: TextFrontEnd,
+    device: Device,
+}
+
+impl Synthesizer {
+    /// Loads the model directory `dir` (made by `indextts models import`) onto `device`.
+    pub fn load(dir: &Path, device: &Device) -> Result<Self> {
+        let config = ModelConfig::read(&dir.join("config.json"))?;
+        let networks = Networks::load(dir, &config, device)?;
+        let text = TextFrontEnd::load(dir, config.gpt.text_tokens)?;
+        Ok(Self { dir: dir.into(), config, networks, text, device: device.clone() })
+    }
+
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    pub fn sample_rate(&self) -> u32 {
+        self.config.mel.sample_rate as u32
+    }
+
+    /// Everything synthesis needs of a reference clip.
+    pub fn voice(&self, audio: &ReferenceAudio) -> Result<Voice> {
+        let padding = self.config.feature_padding as f32;
+        self.voice_from_features(&ReferenceFeatures::new(audio, &self.config.mel, padding))
+    }
+
+    /// As [`Synthesizer::voice`], from acoustic features computed before.
+    pub fn voice_from_features(&self, features: &ReferenceFeatures) -> Result<Voice> {
+        voice::check_length(&features.speaker)?;
+        let networks = &self.networks;
+        let content = self.content(&features.speaker);
+        let own = self.content(&features.emotion);
+        let floats = |values: &[f32], shape: [usize; 3]| {
+            Tensor::<3>::from_data(TensorData::new(values.to_vec(), shape), &self.device)
+        };
+        let bins = 80;
+        let style = networks.campplus.forward(floats(&features.fbank, [1, features.fbank.len() / bins, bins]));
+        let frames = features.mel.len() / features.mel_bins;
+        let prompt = networks.codec.prompt(content.clone());
+        Ok(Voice {
+            speaker: networks.gpt.speaker_latents(content.clone(), style.clone()),
+            emotion_base: networks.gpt.emotion_vector(content),
+            emotion_own: networks.gpt.emotion_vector(own),
+            prompt_condition: networks.s2mel.regulator.forward(prompt, frames),
+            prompt_mel: floats(&features.mel, [1, features.mel_bins, frames]),
+            style,
+        })
+    }
+
+    /// The emotion of a clip, for [`Emotion::Clip`].
+    pub fn emotion_clip(&self, audio: &ReferenceAudio) -> Result<EmotionClip> {
+        let features = voice::emotion_features(audio, self.config.feature_padding as f32);
+        voice::check_length(&features)?;
+        Ok(EmotionClip(self.networks.gpt.emotion_vector(self.content(&features))))
+    }
+
+    /// As [`Synthesizer::emotion_clip`], from normalised w2v-bert features `[1, frames, width]`.
+    pub fn emotion_clip_from_content(&self, content: Tensor<3>) -> EmotionClip {
+        EmotionClip(self.networks.gpt.emotion_vector(content))
+    }
+
+    /// Normalised w2v-bert features `[1, frames, width]`.
+    fn content(&self, features: &crate::audio::fbank::SeamlessFeatures) -> Tensor<3> {
+        let (data, mask) = voice::tensors(features, &self.device);
+        let hidden = self.networks.w2v_bert.forward(data, Some(mask));
+        self.networks.feature_stats.normalize(hidden)
+    }
+
+    /// Text to speech.
+    pub fn synthesize(&self, request: &Request<'_>, observer: &mut Observer<'_>) -> Result<Speech> {
+        let options = &request.options;
+        options.check()?;
+        let mut timings = Timings::default();
+        let segments = timings.measure(Stage::Text, || self.text.segments(request.text, options.max_segment_tokens))?;
+        let mut warnings = segments.warnings;
+        let segments = segments.ids;
+        let count = segments.len();
+        let emotion = match &request.emotion {
+            Emotion::Text { text, weight } => {
+                report(
+                    observer,
+                    Progress { stage: Stage::Emotion, segment: 0, segments: count, done: 0, total: None },
+                )?;
+                let text = text.as_deref().unwrap_or(request.text);
+                let vector = timings.measure(Stage::Emotion, || self.read_emotion(text, options.seed))?;
+                Emotion::Vector { vector, weight: *weight }
+            }
+            other => other.clone(),
+        };
+        let conditioning = self.conditioning(request.voice, &emotion, options)?;
+        let rate = self.sample_rate();
+        let pause = options.interval_silence as usize * rate as usize / 1000;
+        let (mut samples, mut codes) = (Vec::new(), 0);
+        for (index, ids) in segments.iter().enumerate() {
+            let mut at =
+                |stage, done, total| observer(Progress { stage, segment: index, segments: count, done, total });
+            let noise = Noise::Seeded { segment: index as u64 };
+            let segment = self.speak(ids, request.voice, &conditioning, options, noise, &mut timings, &mut at)?;
+            if segment.cut_off {
+                let limit = options.decode.max_codes;
+                warnings.push(format!(
+                    "segment {} of {count} reached the limit of {limit} codes and may be cut off: raise --max-codes or shorten --segment-tokens",
+                    index + 1
+                ));
+            }
+            if index > 0 {
+                samples.resize(samples.len() + pause, 0.0);
+            }
+            samples.extend_from_slice(&segment.samples);
+            codes += segment.codes.len();
+        }
+        Ok(Speech { samples, sample_rate: rate, timings, codes, warnings })
+    }
+
+    /// The GPT's conditioning for `voice` with `emotion`.
+    pub fn conditioning(&self, voice: &Voice, emotion: &Emotion, options: &Options) -> Result<Conditioning> {
+        let between = |emotion: &Tensor<2>, weight: f32| {
+            let base = voice.emotion_base.clone();
+            base.clone() + (emotion.clone() - base).mul_scalar(weight)
+        };
+        let vector = match emotion {
+            Emotion::SameAsVoice => between(&voice.emotion_own, 1.0),
+            Emotion::Clip { clip, weight } => between(&clip.0, *weight),
+            Emotion::Vector { vector, weight } => {
+                let vector = if options.balanced_emotions { vector.balanced() } else { *vector };
+                let weights = vector.weakened(*weight).values();
+                let bank = &self.networks.emotion_bank;
+                let rows = if options.random_exemplars {
+                    bank.random(&mut stream(options.seed, u64::MAX))
+                } else {
+                    bank.nearest(voice.style.clone())
+                };
+                let own = between(&voice.emotion_own, 1.0);
+                let rest = 1.0 - weights.iter().sum::<f32>();
+                bank.mix(&rows, &weights) + own.mul_scalar(rest)
+            }
+            Emotion::Text { .. } => {
+                return Err(Error::Input {
+                    name: "emotion".into(),
+                    got: "a text".into(),
+                    expected: "a vector: read the text with Synthesizer::read_emotion first".into(),
+                });
+            }
+        };
+        Ok(Conditioning(self.networks.gpt.conditioning(voice.speaker.clone(), vector)))
+    }
+
+    /// The emotion that the text-to-emotion model reads in `text`.
+    ///
+    /// The model is loaded for this call only: it is larger than the GPT, and rarely used.
+    pub fn read_emotion(&self, text: &str, seed: u64) -> Result<EmotionVector> {
+        let Some(config) = &self.config.qwen else {
+            return Err(Error::Input {
+                name: "emotion from text".into(),
+                got: format!("a model without it ({})", self.dir.display()),
+                expected: "a model imported with its qwen0.6bemo4-merge folder; or use --emotion-vector".into(),
+            });
+        };
+        read_emotion::read(&self.dir, config, text, &mut stream(seed, u64::MAX - 1), &self.device)
+    }
+
+    /// One segment: text ids (without start and stop) to samples.
+    #[allow(clippy::too_many_arguments)]
+    pub fn speak(
+        &self,
+        ids: &[u32],
+        voice: &Voice,
+        conditioning: &Conditioning,
+        options: &Options,
+        noise: Noise,
+        timings: &mut Timings,
+        observer: &mut dyn FnMut(Stage, usize, Option<usize>) -> ControlFlow<()>,
+    ) -> Result<Segment> {
+        let networks = &self.networks;
+        let cond = &conditioning.0;
+        let (seed, index) = (options.seed, noise.segment());
+
+        let decoded = timings.measure(Stage::Gpt, || {
+            let prefix = networks.gpt.prefix(cond.clone(), ids, None)?;
+            let mut rng = stream(seed, 2 * index);
+            decode(&networks.gpt, prefix, &options.decode, &mut rng, &mut |done| observer(Stage::Gpt, done, None))
+        })?;
+        let codes = decoded.codes;
+
+        check_codes(&codes, self.codebook())?;
+
+        let condition = timings.measure(Stage::Content, || {
+            let (features, frames) = self.generated_features(cond.clone(), ids, &codes, options)?;
+            observe(observer, Stage::Content, 0, None)?;
+            Ok(networks.s2mel.regulator.forward(features, frames))
+        })?;
+        let mel = timings.measure(Stage::Mel, || {
+            let [_, prompt_frames, _] = voice.prompt_condition.dims();
+            let condition = Tensor::cat(vec![voice.prompt_condition.clone(), condition], 1);
+            let [_, frames, _] = condition.dims();
+            let bins = self.config.mel.n_mels;
+            let noise = noise.tensor(seed, [1, bins, frames], &self.device)?;
+            let solve_options = SolveOptions { steps: options.steps, guidance: options.guidance };
+            let (prompt, style) = (voice.prompt_mel.clone(), voice.style.clone());
+            let mut step = |done| observer(Stage::Mel, done, Some(options.steps));
+            let mel = solve(&networks.s2mel.dit, noise, prompt, condition, style, &solve_options, &mut step)?;
+            Ok(mel.slice([0..1, 0..bins, prompt_frames..frames]))
+        })?;
+        let samples = timings.measure(Stage::Wave, || {
+            observe(observer, Stage::Wave, 0, None)?;
+            let wave = networks.bigvgan.forward(mel.clone());
+            Ok(wave.into_data().iter::<f32>().collect::<Vec<f32>>())
+        })?;
+        if samples.iter().any(|v| !v.is_finite()) {
+            return Err(Error::Generation {
+                stage: "vocoder",
+                what: "the wave holds values that are not numbers".into(),
+                hint: "check the model with `indextts models verify`; on a GPU try --dtype f32 or --device cpu".into(),
+            });
+        }
+        Ok(Segment { codes, mel, samples, cut_off: !decoded.stopped })
+    }
+
+    /// Rows of the codebook.
+    fn codebook(&self) -> usize {
+        match &self.networks.codec {
+            Codec::Semantic(codec) => codec.codebook_size(),
+            Codec::Decoder(codec) => codec.codebook_size(),
+        }
+    }
+
+    /// Features of the generated codes `[1, time, width]` and the mel frames they stand for.
+    fn generated_features(
+        &self,
+        cond: Tensor<3>,
+        ids: &[u32],
+        codes: &[u32],
+        options: &Options,
+    ) -> Result<(Tensor<3>, usize)> {
+        let row: Vec<i64> = codes.iter().map(|c| i64::from(*c)).collect();
+        let row: Tensor<2, Int> = Tensor::from_data(TensorData::new(row, [1, codes.len()]), &self.device);
+        let networks = &self.networks;
+        Ok(match &networks.codec {
+            Codec::Semantic(codec) => {
+                let embedded = codec.embed(row);
+                // Only 2.0 adds the GPT's latents; a model without the projection has none to add.
+                let features = match &networks.s2mel.gpt_projection {
+                    Some(projection) => embedded + projection.forward(networks.gpt.latent(cond, ids, codes)?),
+                    None => embedded,
+                };
+                (features, target_frames_v2(codes.len()))
+            }
+            Codec::Decoder(codec) => {
+                let features = codec.decode(row);
+                let [_, time, _] = features.dims();
+                (features, target_frames_v2_5(time, options.duration_factor))
+            }
+        })
+    }
+}
+
+fn observe(
+    observer: &mut dyn FnMut(Stage, usize, Option<usize>) -> ControlFlow<()>,
+    stage: Stage,
+    done: usize,
+    total: Option<usize>,
+) -> Result<()> {
+    match observer(stage, done, total) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => Err(Error::Cancelled),
+    }
+}
+
+/// Where the flow matching's starting noise comes from.
+#[derive(Debug, Clone)]
+pub enum Noise {
+    /// Drawn from the request's seed; each segment has its own stream.
+    Seeded { segment: u64 },
+    /// Given, `[1, mel, prompt frames + frames]`: for comparison with another implementation.
+    Given(Tensor<3>),
+}
+
+impl Noise {
+    fn segment(&self) -> u64 {
+        match self {
+            Self::Seeded { segment } => *segment,
+            Self::Given(_) => 0,
+        }
+    }
+
+    fn tensor(self, seed: u64, shape: [usize; 3], device: &Device) -> Result<Tensor<3>> {
+        match self {
+            Self::Given(noise) if noise.dims() == shape => Ok(noise),
+            Self::Given(noise) => Err(Error::Input {
+                name: "noise".into(),
+                got: format!("{:?}", noise.dims()),
+                expected: format!("{shape:?}"),
+            }),
+            Self::Seeded { segment } => {
+                let mut rng = stream(seed, 2 * segment + 1);
+                let values: Vec<f32> = StandardNormal.sample_iter(&mut rng).take(shape.iter().product()).collect();
+                Ok(Tensor::from_data(TensorData::new(values, shape), device))
+            }
+        }
+    }
+}
+
+/// Independent random numbers for each purpose of one request. The generator is counter-based and runs on the host, so
+/// the same seed draws the same numbers on every device.
+fn stream(seed: u64, purpose: u64) -> ChaCha8Rng {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(purpose);
+    rng
+}

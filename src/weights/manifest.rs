@@ -1,0 +1,116 @@
+//! `manifest.json` of a model directory: what must be in it, to the byte.
+use std::fs::File;
+use std::io::Read;
+use std::path::{Component, Path};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::{Error, Result};
+
+/// Manifests are a few kilobytes; anything larger is not one.
+const MAX_BYTES: u64 = 16 << 20;
+
+/// Every file of a model directory with its size, hash, contents and origin.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Manifest {
+    pub format: u32,
+    pub importer: String,
+    /// `f32` or `f16`.
+    pub precision: String,
+    pub files: Vec<FileEntry>,
+}
+
+/// One file of the directory.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FileEntry {
+    /// Path relative to the directory.
+    pub path: String,
+    pub bytes: u64,
+    /// Lower-case hexadecimal SHA-256.
+    pub sha256: String,
+    #[serde(default)]
+    pub weights: Option<WeightSummary>,
+    #[serde(default)]
+    pub origin: Vec<Origin>,
+}
+
+/// What a weight file holds.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct WeightSummary {
+    pub tensors: usize,
+    pub parameters: usize,
+    pub dtypes: Vec<String>,
+    pub largest: String,
+}
+
+/// An official file that a file was made from.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Origin {
+    pub file: String,
+    pub bytes: u64,
+    pub sha256: String,
+}
+
+impl Manifest {
+    /// Reads the manifest of `dir`; paths that lead out of the directory are refused.
+    pub fn read(dir: &Path) -> Result<Self> {
+        let path = dir.join("manifest.json");
+        let bad = |what: String| Error::Format {
+            path: path.clone(),
+            what,
+            hint: "this is not a model directory of `indextts models import`, or it is damaged: import the model again"
+                .into(),
+        };
+        let length = path.metadata().map_err(Error::io("read", &path))?.len();
+        if length > MAX_BYTES {
+            return Err(bad(format!("{length} bytes are too many for a manifest")));
+        }
+        let text = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+        let manifest: Self = serde_json::from_str(&text).map_err(|e| bad(format!("not a manifest ({e})")))?;
+        if manifest.format != crate::config::FORMAT {
+            return Err(bad(format!(
+                "its format is {}, this version reads {}",
+                manifest.format,
+                crate::config::FORMAT
+            )));
+        }
+        let inside = |p: &str| !p.is_empty() && Path::new(p).components().all(|c| matches!(c, Component::Normal(_)));
+        match manifest.files.iter().find(|f| !inside(&f.path)) {
+            Some(file) => Err(bad(format!("it names {:?}, which is not inside the directory", file.path))),
+            None => Ok(manifest),
+        }
+    }
+
+    /// Compares every file with its size and hash; returns all differences, an empty list if there are none.
+    pub fn verify(&self, dir: &Path, progress: &mut dyn FnMut(&FileEntry)) -> Vec<String> {
+        let mut problems = Vec::new();
+        for file in &self.files {
+            progress(file);
+            match check(&dir.join(&file.path), file) {
+                Ok(None) => {}
+                Ok(Some(problem)) => problems.push(format!("{}: {problem}", file.path)),
+                Err(e) => problems.push(format!("{}: {e}", file.path)),
+            }
+        }
+        problems
+    }
+}
+
+fn check(path: &Path, entry: &FileEntry) -> std::io::Result<Option<String>> {
+    let mut file = File::open(path)?;
+    let bytes = file.metadata()?.len();
+    if bytes != entry.bytes {
+        return Ok(Some(format!("expected {} bytes, got {bytes}", entry.bytes)));
+    }
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0u8; 1 << 20];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => break,
+            n => hash.update(&buffer[..n]),
+        }
+    }
+    let got: String = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
+    Ok((got != entry.sha256).then(|| format!("expected SHA-256 {}, got {got}", entry.sha256)))
+}

@@ -1,0 +1,153 @@
+//! `indextts models import` and `indextts say` as typed.
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use crate::support::{golden, official_directory};
+
+fn indextts(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_indextts"))
+        .args(arguments)
+        .env_remove("INDEXTTS_MODEL")
+        .env_remove("INDEXTTS_DEVICE")
+        .output()
+        .unwrap()
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// A model imported once by the command itself.
+fn model() -> &'static Path {
+    static MODEL: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
+    &MODEL
+        .get_or_init(|| {
+            let directory = tempfile::tempdir().unwrap();
+            let (official, model) = (directory.path().join("official"), directory.path().join("model"));
+            std::fs::create_dir(&official).unwrap();
+            official_directory(&official);
+            let output = indextts(&["-q", "models", "import", text(&official), text(&model)]);
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            (directory, model)
+        })
+        .1
+}
+
+fn voice() -> PathBuf {
+    golden("e2e/prompt24k.wav")
+}
+
+fn say(arguments: &[&str], output: &Path) -> Output {
+    let voice = voice();
+    let mut all = vec!["-q", "say", "--model", text(model()), "--voice", text(&voice), "-o", text(output)];
+    all.extend(["--max-codes", "12", "--steps", "3"]);
+    all.extend(arguments);
+    indextts(&all)
+}
+
+fn spoken(arguments: &[&str]) -> Vec<u8> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("deep/er/out.wav");
+    let output = say(arguments, &path);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), text(&path));
+    let reader = hound::WavReader::open(&path).unwrap();
+    assert_eq!(reader.spec().sample_rate, 22050);
+    assert_eq!(reader.spec().channels, 1);
+    assert!(reader.duration() > 1000);
+    std::fs::read(&path).unwrap()
+}
+
+/// Exit code and message of a command that must fail and leave no file behind.
+fn refused(arguments: &[&str], code: i32, message: &str) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("out.wav");
+    let output = say(arguments, &path);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
+    assert!(stderr.contains(message), "{arguments:?}: expected {message:?} in: {stderr}");
+    assert!(!stderr.contains("panicked"), "{stderr}");
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "{arguments:?} left a file behind");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes_and_another_seed_others() {
+    let first = spoken(&["HELLO WORLD.", "--seed", "7"]);
+    assert_eq!(first, spoken(&["HELLO WORLD.", "--seed", "7"]));
+    assert_ne!(first, spoken(&["HELLO WORLD.", "--seed", "8"]));
+}
+
+#[test]
+fn every_source_of_emotion_speaks_and_differs() {
+    let plain = spoken(&["HELLO WORLD."]);
+    let clip = golden("e2e/emo.wav");
+    let audio = spoken(&["HELLO WORLD.", "--emotion-audio", text(&clip), "--emotion-weight", "0.7"]);
+    let vector = spoken(&["HELLO WORLD.", "--emotion-vector", "0.3,0,0,0,0,0,0.4,0"]);
+    let balanced = spoken(&["HELLO WORLD.", "--emotion-vector", "0.3,0,0,0,0,0,0.4,0", "--emotion-balanced"]);
+    assert_ne!(plain, audio);
+    assert_ne!(plain, vector);
+    assert_ne!(vector, balanced);
+}
+
+#[test]
+fn text_comes_from_a_file_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("text.txt");
+    std::fs::write(&file, "HELLO WORLD.").unwrap();
+    assert_eq!(spoken(&["--text-file", text(&file), "--seed", "7"]), spoken(&["HELLO WORLD.", "--seed", "7"]));
+}
+
+#[test]
+fn what_cannot_work_is_refused_with_the_reason() {
+    refused(&[" "], 1, "no text");
+    refused(&["HI", "--text-file", "x"], 2, "cannot be used with");
+    refused(&["HI", "--emotion-vector", "1,2"], 1, "eight numbers");
+    refused(&["HI", "--emotion-vector", "0,0,0,0,0,0,0,0", "--emotion-text", "x"], 2, "cannot be used with");
+    refused(&["HI", "--emotion-text", "sad"], 1, "qwen");
+    refused(&["HI", "--steps", "0"], 1, "steps");
+    refused(&["HI", "--temperature", "-1"], 2, "");
+    refused(&["HI", "--temperature", "0"], 1, "temperature");
+    refused(&["HI", "--device", "abacus"], 1, "abacus");
+    refused(&["HI", "--emotion-audio", "/nowhere.wav"], 2, "nowhere.wav");
+}
+
+#[test]
+fn a_damaged_model_is_found_by_verify_and_refused_by_say() {
+    let directory = tempfile::tempdir().unwrap();
+    let copy = directory.path().join("model");
+    std::fs::create_dir(&copy).unwrap();
+    for entry in std::fs::read_dir(model()).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), copy.join(entry.file_name())).unwrap();
+    }
+    let intact = indextts(&["-q", "models", "verify", text(&copy)]);
+    assert!(intact.status.success(), "{}", String::from_utf8_lossy(&intact.stderr));
+
+    let file = copy.join("campplus.bpk");
+    let mut bytes = std::fs::read(&file).unwrap();
+    let at = bytes.len() - 5;
+    bytes[at] ^= 1;
+    std::fs::write(&file, &bytes).unwrap();
+    let flipped = indextts(&["-q", "models", "verify", text(&copy)]);
+    assert_eq!(flipped.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&flipped.stderr).contains("campplus.bpk"));
+
+    std::fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
+    let voice = voice();
+    let output = directory.path().join("out.wav");
+    let cut = indextts(&["-q", "say", "HI", "--model", text(&copy), "--voice", text(&voice), "-o", text(&output)]);
+    let stderr = String::from_utf8_lossy(&cut.stderr);
+    assert_eq!(cut.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("campplus.bpk") && !stderr.contains("panicked"), "{stderr}");
+    assert!(!output.exists());
+}
+
+#[test]
+fn inspect_and_devices_answer() {
+    let inspect = indextts(&["models", "inspect", text(model())]);
+    let stdout = String::from_utf8_lossy(&inspect.stdout);
+    assert!(stdout.contains("IndexTTS 2.0") && stdout.contains("gpt.bpk") && stdout.contains("gpt.pth"), "{stdout}");
+    let devices = indextts(&["devices"]);
+    assert!(String::from_utf8_lossy(&devices.stdout).contains("cpu"));
+}
