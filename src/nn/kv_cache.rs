@@ -127,7 +127,7 @@ mod tests {
 
     fn held(cache: &mut KvCache, values: &[f32], sequences: usize) -> Vec<f32> {
         let (keys, _) = cache.layers[0].append(rows(values, sequences), rows(values, sequences));
-        keys.into_data().to_vec().unwrap()
+        keys.into_data().try_to_vec().unwrap()
     }
 
     #[test]
