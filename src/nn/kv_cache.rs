@@ -62,7 +62,7 @@ impl KvCache {
                 // The view is gone once the rows are picked, so the assignments below write in place.
                 let picked = cached.clone().slice([0..sources.len(), 0..heads, rows.clone(), 0..size]).select(0, from);
                 moved.iter().enumerate().fold(cached, |cached, (i, &(to, _))| {
-                    let row = picked.clone().slice([i..i + 1]);
+                    let row = picked.clone().narrow(0, i, 1);
                     cached.slice_assign([to..to + 1, 0..heads, rows.clone(), 0..size], row)
                 })
             });
