@@ -62,7 +62,7 @@ impl KvCache {
                 // The view is gone once the rows are picked, so the assignments below write in place.
                 let picked = cached.clone().slice([0..sources.len(), 0..heads, rows.clone(), 0..size]).select(0, from);
                 moved.iter().enumerate().fold(cached, |cached, (i, &(to, _))| {
-                    let row = picked.clone().slice([i..i + 1]);
+                    let row = picked.clone().narrow(0, i, 1);
                     cached.slice_assign([to..to + 1, 0..heads, rows.clone(), 0..size], row)
                 })
             });
@@ -127,7 +127,7 @@ mod tests {
 
     fn held(cache: &mut KvCache, values: &[f32], sequences: usize) -> Vec<f32> {
         let (keys, _) = cache.layers[0].append(rows(values, sequences), rows(values, sequences));
-        keys.into_data().to_vec().unwrap()
+        keys.into_data().try_to_vec().unwrap()
     }
 
     #[test]

@@ -422,7 +422,7 @@ fn decoding_is_cancelled_and_guarded() {
     use indextts::Error;
     let g = Golden::open("gpt_v2");
     let mut heard = Vec::new();
-    let cancelled = decode(&g.gpt, g.prefix(), &options(3, 1.0, 10), &mut rng::seeded(0), &mut |n| {
+    let cancelled = decode(&g.eager_to_stop(-1e4), g.prefix(), &options(3, 1.0, 10), &mut rng::seeded(0), &mut |n| {
         heard.push(n);
         if n == 4 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
@@ -446,7 +446,8 @@ fn decoding_is_cancelled_and_guarded() {
     }
     // The longest that is allowed reaches the last row of the position table and no further.
     let longest = g.gpt.code_positions() - 1;
-    assert_eq!(run(&g.gpt, options(1, 1.0, longest)).unwrap().codes.len(), longest);
+    let never_stops = g.eager_to_stop(-1e4);
+    assert_eq!(run(&never_stops, options(1, 1.0, longest)).unwrap().codes.len(), longest);
 
     for beams in [1, 3] {
         let ends_at_once = run(&g.eager_to_stop(1e4), options(beams, 1.0, 10));

@@ -63,7 +63,7 @@ impl GptConfig {
         let wrong = |name: &str, got: String, expected: String| {
             Err(Error::Input { name: format!("gpt configuration, {name}"), got, expected })
         };
-        if self.heads == 0 || self.dim % self.heads != 0 {
+        if self.heads == 0 || !self.dim.is_multiple_of(self.heads) {
             return wrong("heads", self.heads.to_string(), format!("a divisor of dim ({})", self.dim));
         }
         for (name, id, end) in [
@@ -137,7 +137,11 @@ impl EncoderConfig {
     fn validate(&self, part: &str, latents: usize, config: &GptConfig) -> Result<()> {
         let (conformer, perceiver) = (&self.conformer, &self.perceiver);
         let checks = [
-            ("conformer.heads", conformer.heads != 0 && conformer.dim % conformer.heads == 0, "a divisor of its dim"),
+            (
+                "conformer.heads",
+                conformer.heads != 0 && conformer.dim.is_multiple_of(conformer.heads),
+                "a divisor of its dim",
+            ),
             ("conformer.features", conformer.features >= 3, "3 or more"),
             ("conformer.kernel", conformer.kernel % 2 == 1, "an odd width"),
             ("perceiver.context", perceiver.context == conformer.dim, "the conformer's dim"),
