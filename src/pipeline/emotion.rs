@@ -14,6 +14,8 @@ const BIAS: [f32; 8] = [0.9375, 0.875, 1.0, 1.0, 0.9375, 0.9375, 0.6875, 0.5625]
 
 /// The emotion of an utterance.
 #[derive(Debug, Clone, Default)]
+// One per request: a few hundred bytes do not matter.
+#[allow(clippy::large_enum_variant)]
 pub enum Emotion {
     /// As in the reference clip.
     #[default]

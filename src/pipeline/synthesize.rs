@@ -73,6 +73,13 @@ pub struct Synthesizer {
 impl Synthesizer {
     /// Loads the model directory `dir` (made by `indextts models import`) onto `device`.
     pub fn load(dir: &Path, device: &Device) -> Result<Self> {
+        if !dir.join("config.json").is_file() {
+            return Err(Error::Format {
+                path: dir.into(),
+                what: "not a model directory".into(),
+                hint: "make one of the official files with `indextts models import FROM TO`".into(),
+            });
+        }
         let config = ModelConfig::read(&dir.join("config.json"))?;
         let networks = Networks::load(dir, &config, device)?;
         let text = TextFrontEnd::load(dir, config.gpt.text_tokens)?;
@@ -337,6 +344,8 @@ fn observe(
 
 /// Where the flow matching's starting noise comes from.
 #[derive(Debug, Clone)]
+// One per segment: a few hundred bytes do not matter.
+#[allow(clippy::large_enum_variant)]
 pub enum Noise {
     /// Drawn from the request's seed; each segment has its own stream.
     Seeded { segment: u64 },

@@ -228,7 +228,7 @@ fn chinese(n: u64) -> String {
             continue;
         }
         if gap {
-            out.push_str("零");
+            out.push('零');
             gap = false;
         }
         // 十五, not 一十五, at the start of a number.

@@ -4,8 +4,8 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use tokenizers::{NormalizedString, Normalizer as _, NormalizerWrapper, PreTokenizerWrapper};
 use tokenizers::pre_tokenizers::metaspace::PrependScheme;
+use tokenizers::{NormalizedString, Normalizer as _, NormalizerWrapper, PreTokenizerWrapper};
 
 use crate::text::normalize::Normalizer;
 use crate::{Error, Result};
@@ -54,7 +54,8 @@ impl Tokenizer {
 
     /// From the contents of a `tokenizer.json`.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
-        let mut inner = tokenizers::Tokenizer::from_bytes(bytes).map_err(|e| format!("not a readable tokenizer ({e})"))?;
+        let mut inner =
+            tokenizers::Tokenizer::from_bytes(bytes).map_err(|e| format!("not a readable tokenizer ({e})"))?;
         let normalizer = inner.get_normalizer().cloned();
         inner.with_normalizer(None::<NormalizerWrapper>);
         let unknown = inner.token_to_id("<unk>");

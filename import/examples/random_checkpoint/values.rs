@@ -46,7 +46,7 @@ fn distribution(entry: &Entry) -> (f32, f32) {
     } else if norm_like {
         (0.0, 0.02)
     } else {
-        let fan_in: usize = entry.shape[1..].iter().product();
+        let fan_in: usize = entry.shape.iter().skip(1).product();
         (0.0, (3.0 / fan_in.max(1) as f32).sqrt().min(1.0))
     }
 }
