@@ -1,6 +1,6 @@
 """Speech with phoneme timing for the corpus, from Kokoro-82M (Apache-2.0).
 
-    python -m corpus.synthesize --tools DIR --data DIR --hours 3.6 [--part 0 --parts 2]
+    python synthesize.py --tools DIR --data DIR --hours 3.6 [--part 0 --parts 2]
 
 Writes DATA/corpus/audio/ID.flac (22.05 kHz, 16 bit, mono) and DATA/corpus/PART.jsonl with a line per clip: id, set (train,
 eval or held), voice, text, speed, samples, phonemes and the samples (at 22.05 kHz) at which each of them ends. Clips whose
