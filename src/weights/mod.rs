@@ -7,8 +7,8 @@ mod manifest;
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
-use burn::module::Module;
-use burn::tensor::DType;
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{DType, Tensor};
 use burn_pack::{Bytes, Reader, Tensor as PackTensor};
 use burn_store::ModuleSnapshot;
 
@@ -44,7 +44,30 @@ pub fn apply<M: Module>(mut module: M, tensors: Vec<PackTensor>) -> Result<M, Ve
 
 /// Name and shape of every parameter of `module`, without allocating any of them.
 pub fn schema<M: Module>(module: &M) -> BTreeMap<String, Vec<usize>> {
-    module.collect(None, None, false).into_iter().map(|t| (t.name.clone(), t.shape.to_vec())).collect()
+    let mut shapes = Shapes::default();
+    module.visit(&mut shapes);
+    shapes.found
+}
+
+/// Collects shapes only. (`burn-store`'s collector would initialise every parameter with random numbers first.)
+#[derive(Default)]
+struct Shapes {
+    path: Vec<String>,
+    found: BTreeMap<String, Vec<usize>>,
+}
+
+impl ModuleVisitor for Shapes {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_string());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.found.insert(self.path.join("."), param.lazy_shape().to_vec());
+    }
 }
 
 /// `tensor` as f32 in memory, read when its parameter is filled.
