@@ -1,4 +1,6 @@
 //! `config.json` of a model directory: everything that distinguishes one model from another.
+mod check;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -69,7 +71,8 @@ impl ModelConfig {
         if config.format != FORMAT {
             return Err(format!("its format is {}, this version reads {FORMAT}", config.format));
         }
-        Ok(config)
+        let problems = config.problems();
+        if problems.is_empty() { Ok(config) } else { Err(problems.join("; ")) }
     }
 
     /// Name and shape of every parameter of every weight file, without allocating any.

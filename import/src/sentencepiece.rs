@@ -5,6 +5,8 @@
 //! scores, makes both the same.
 mod proto;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -94,7 +96,7 @@ fn normalizers(model: &Model) -> Vec<Value> {
     let replace = |pattern: Value, content: &str| json!({ "type": "Replace", "pattern": pattern, "content": content });
     let mut steps = Vec::new();
     if !model.character_map.is_empty() {
-        steps.push(json!({ "type": "Precompiled", "precompiled_charsmap": base64(&model.character_map) }));
+        steps.push(json!({ "type": "Precompiled", "precompiled_charsmap": STANDARD.encode(&model.character_map) }));
     }
     if model.remove_extra_whitespace {
         steps.push(json!({ "type": "Strip", "strip_left": true, "strip_right": true }));
@@ -133,16 +135,4 @@ fn merges(model: &Model) -> Vec<Value> {
         }
     }
     merges
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for group in bytes.chunks(3) {
-        let bits = group.iter().fold(0u32, |bits, b| bits << 8 | u32::from(*b)) << (8 * (3 - group.len()));
-        for i in 0..4 {
-            out.push(if i <= group.len() { char::from(ALPHABET[(bits >> (18 - 6 * i) & 63) as usize]) } else { '=' });
-        }
-    }
-    out
 }

@@ -36,6 +36,8 @@ pub struct W2vBert {
     input_norm: LayerNorm,
     input: Linear,
     layers: Vec<Layer>,
+    left_distances: usize,
+    right_distances: usize,
 }
 
 #[derive(Module, Debug)]
@@ -65,8 +67,6 @@ struct RelativeAttention {
     output: Linear,
     distances: Param<Tensor<2>>,
     heads: usize,
-    left: usize,
-    right: usize,
 }
 
 #[derive(Module, Debug)]
@@ -84,7 +84,12 @@ struct Frames {
     real: Tensor<3>,
     /// `[batch, 1, 1, time]`, a large negative number for a key to be ignored.
     ignored: Tensor<4>,
+    /// Row of the distance tables for each query and key, `[1, 1, time, time]`.
+    distance: Tensor<4, Int>,
 }
+
+/// Added to the score of a key to be ignored: its weight is zero in any precision, and half precision can hold it.
+const IGNORED: f32 = 6.0e4;
 
 impl W2vBertConfig {
     pub fn init(&self, device: &Device) -> W2vBert {
@@ -105,8 +110,6 @@ impl W2vBertConfig {
                 output: linear(d, d),
                 distances: Initializer::Zeros.init(distances, device),
                 heads: self.heads,
-                left: self.left_distances,
-                right: self.right_distances,
             },
             convolution: Convolution {
                 norm: norm(d),
@@ -123,6 +126,8 @@ impl W2vBertConfig {
             input_norm: norm(self.input_size),
             input: linear(self.input_size, d),
             layers: (0..self.layers).map(layer).collect(),
+            left_distances: self.left_distances,
+            right_distances: self.right_distances,
         }
     }
 }
@@ -132,14 +137,14 @@ impl W2vBert {
     ///
     /// `mask` `[batch, time]` is true for real frames; the others are zeroed and ignored as keys, but have an output.
     pub fn forward(&self, features: Tensor<3>, mask: Option<Tensor<2, Bool>>) -> Tensor<3> {
-        let frames = Frames::new(&features, mask);
+        let frames = self.frames(&features, mask);
         let x = self.embed(features, &frames);
         self.layers.iter().fold(x, |x, layer| layer.forward(x, &frames))
     }
 
     /// The input of the first layer and the output of each, `layers + 1` times `[batch, time, hidden]`.
     pub fn hidden_states(&self, features: Tensor<3>, mask: Option<Tensor<2, Bool>>) -> Vec<Tensor<3>> {
-        let frames = Frames::new(&features, mask);
+        let frames = self.frames(&features, mask);
         let mut states = vec![self.embed(features, &frames)];
         for layer in &self.layers {
             states.push(layer.forward(states[states.len() - 1].clone(), &frames));
@@ -147,20 +152,26 @@ impl W2vBert {
         states
     }
 
-    fn embed(&self, features: Tensor<3>, frames: &Frames) -> Tensor<3> {
-        self.input.forward(self.input_norm.forward(features)) * frames.real.clone()
-    }
-}
-
-impl Frames {
-    fn new(features: &Tensor<3>, mask: Option<Tensor<2, Bool>>) -> Self {
+    fn frames(&self, features: &Tensor<3>, mask: Option<Tensor<2, Bool>>) -> Frames {
         let [batch, time, _] = features.dims();
+        let device = features.device();
         let real = match mask {
             Some(mask) => mask.float(),
-            None => Tensor::ones([batch, time], &features.device()),
+            None => Tensor::ones([batch, time], &device),
         };
-        let ignored = (real.clone() - 1.0) * f32::MAX;
-        Self { real: real.unsqueeze_dim(2), ignored: ignored.reshape([batch, 1, 1, time]) }
+        let ignored = (real.clone() - 1.0) * IGNORED;
+        let (left, right) = (self.left_distances as i64, self.right_distances as i64);
+        let row = |query: i64| (0..time as i64).map(move |key| (key - query).clamp(-left, right) + left);
+        let distance: Vec<i64> = (0..time as i64).flat_map(row).collect();
+        Frames {
+            real: real.unsqueeze_dim(2),
+            ignored: ignored.reshape([batch, 1, 1, time]),
+            distance: Tensor::from_data(TensorData::new(distance, [1, 1, time, time]), &device),
+        }
+    }
+
+    fn embed(&self, features: Tensor<3>, frames: &Frames) -> Tensor<3> {
+        self.input.forward(self.input_norm.forward(features)) * frames.real.clone()
     }
 }
 
@@ -190,19 +201,10 @@ impl RelativeAttention {
         let value = split(self.value.forward(x));
         // One product per distance, then each key picks that of its own: [time, time, size] is never built.
         let by_distance = query.clone().matmul(self.distances.val().transpose().unsqueeze());
-        let index = self.distance_index(time, &query.device());
-        let index = index.reshape([1, 1, time, time]).expand([batch, self.heads, time, time]);
+        let index = frames.distance.clone().expand([batch, self.heads, time, time]);
         let bias = by_distance.gather(3, index) * (1.0 / (size as f32).sqrt()) + frames.ignored.clone();
         let y = attention(query, key, value, None, Some(bias), AttentionModuleOptions::default());
         self.output.forward(y.swap_dims(1, 2).reshape([batch, time, d]))
-    }
-
-    /// Row of the distance table for each query and key, `[time, time]`.
-    fn distance_index(&self, time: usize, device: &Device) -> Tensor<2, Int> {
-        let (left, right) = (self.left as i64, self.right as i64);
-        let row = |query: i64| (0..time as i64).map(move |key| (key - query).clamp(-left, right) + left);
-        let index: Vec<i64> = (0..time as i64).flat_map(row).collect();
-        Tensor::from_data(TensorData::new(index, [time, time]), device)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Text front end: normalise, tokenise, split into segments.
 //!
 //! Source: text specification A and B.
+mod charsmap;
 pub mod emotion_text;
 pub mod normalize;
 pub mod segment;

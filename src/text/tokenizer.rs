@@ -7,6 +7,7 @@ use std::path::Path;
 use tokenizers::pre_tokenizers::metaspace::PrependScheme;
 use tokenizers::{NormalizedString, Normalizer as _, NormalizerWrapper, PreTokenizerWrapper};
 
+use crate::text::charsmap;
 use crate::text::normalize::Normalizer;
 use crate::{Error, Result};
 
@@ -54,6 +55,8 @@ impl Tokenizer {
 
     /// From the contents of a `tokenizer.json`.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
+        let value = serde_json::from_slice(bytes).map_err(|e| format!("not JSON ({e})"))?;
+        charsmap::check(&value)?;
         let mut inner =
             tokenizers::Tokenizer::from_bytes(bytes).map_err(|e| format!("not a readable tokenizer ({e})"))?;
         let normalizer = inner.get_normalizer().cloned();
