@@ -2,7 +2,6 @@
 mod check;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
@@ -17,10 +16,13 @@ use crate::models::qwen::QwenConfig;
 use crate::models::s2mel::S2MelConfig;
 use crate::models::w2v_bert::{FeatureStatsConfig, W2vBertConfig};
 use crate::weights::schema;
-use crate::{Error, Result};
+use crate::{Error, ModelFiles, Result};
 
 /// The layout of `config.json` that this version reads.
 pub const FORMAT: u32 = 1;
+
+/// Configurations are a few kilobytes; anything larger is not one.
+const MAX_BYTES: u64 = 4 << 20;
 
 /// A model's configuration. Sizes, rates and which of the two conditionings it uses are data; no code asks for a name.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -42,6 +44,47 @@ pub struct ModelConfig {
     pub emotion_groups: Vec<usize>,
     /// The text-to-emotion model, where the directory has one.
     pub qwen: Option<QwenConfig>,
+    /// How the model is meant to be used.
+    #[serde(default)]
+    pub defaults: Defaults,
+}
+
+/// Settings of a synthesis for which the caller names none. A model that says nothing is used as the reference uses the
+/// official ones (pipeline specification 2.6 and 2.8).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Defaults {
+    pub beams: usize,
+    pub temperature: f64,
+    pub top_k: usize,
+    pub top_p: f64,
+    pub repetition_penalty: f64,
+    pub max_codes: usize,
+    /// Euler steps of the flow matching.
+    pub steps: usize,
+    /// Strength of classifier-free guidance.
+    pub guidance: f64,
+    /// Longest segment, in text tokens.
+    pub max_segment_tokens: usize,
+    /// Silence between segments, milliseconds.
+    pub interval_silence: u32,
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        Self {
+            beams: 3,
+            temperature: 0.8,
+            top_k: 30,
+            top_p: 0.8,
+            repetition_penalty: 10.0,
+            max_codes: 1500,
+            steps: 25,
+            guidance: 0.7,
+            max_segment_tokens: 120,
+            interval_silence: 200,
+        }
+    }
 }
 
 /// The half of the semantic codec that a version uses.
@@ -56,10 +99,11 @@ pub enum CodecConfig {
 
 impl ModelConfig {
     /// Reads `config.json`.
-    pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+    pub fn read(files: &ModelFiles) -> Result<Self> {
+        let bytes = files.read("config.json", MAX_BYTES)?;
+        let text = String::from_utf8_lossy(&bytes);
         Self::parse(&text).map_err(|what| Error::Format {
-            path: path.into(),
+            path: files.path("config.json"),
             what,
             hint: "import the model again with this version of indextts".into(),
         })

@@ -2,9 +2,10 @@
 //!
 //! ```no_run
 //! use std::ops::ControlFlow;
+//! use std::path::Path;
 //! use indextts::{Emotion, Options, REFERENCE_SECONDS, Request, Synthesizer, audio, device_by_name};
 //!
-//! let synthesizer = Synthesizer::load("models/indextts-2".as_ref(), &device_by_name("cpu")?)?;
+//! let synthesizer = Synthesizer::load(Path::new("models/indextts-2"), &device_by_name("cpu")?)?;
 //! let clip = audio::decode::load_reference("voice.wav".as_ref(), REFERENCE_SECONDS)?;
 //! let voice = synthesizer.voice(&clip)?;
 //! let request = Request { text: "Hello world.", voice: &voice, emotion: Emotion::SameAsVoice, options: Options::default() };
@@ -22,11 +23,13 @@ pub mod weights;
 mod config;
 mod device;
 mod error;
+mod files;
 
 pub use burn::tensor::Device;
-pub use config::{CodecConfig, ModelConfig};
+pub use config::{CodecConfig, Defaults, ModelConfig};
 pub use device::{DEVICES, device_by_name};
 pub use error::{Error, Result};
+pub use files::ModelFiles;
 pub use pipeline::{
     Conditioning, Emotion, EmotionClip, EmotionVector, Noise, Observer, Options, Progress, REFERENCE_SECONDS,
     ReferenceFeatures, Request, Segment, Speech, Stage, Synthesizer, Timings, Voice,

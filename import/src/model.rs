@@ -66,6 +66,10 @@ impl Model {
         let emotion_groups =
             config::sizes_at(&official, "emo_num").map_err(|source| Error::Config { path: path.into(), source })?;
         networks.insert("emotion_groups".into(), json!(emotion_groups));
+        // Not among the official fields: how a model of our own training is meant to be used.
+        if let Some(defaults) = official.get("defaults") {
+            networks.insert("defaults".into(), defaults.clone());
+        }
         networks.insert("format".into(), json!(1));
         networks.insert("version".into(), json!(model.version));
         model.config = Value::Object(networks);

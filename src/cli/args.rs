@@ -102,61 +102,63 @@ pub struct EmotionArgs {
 
 /// Sampling
 #[derive(Debug, ClapArgs)]
-#[command(next_help_heading = "Synthesis")]
+#[command(next_help_heading = "Synthesis (defaults are the model's; those of the official models are named)")]
 pub struct SamplingArgs {
-    /// Beams of the code search; 1 is plain sampling and fastest
-    #[arg(long, default_value_t = 3)]
-    pub beams: usize,
+    /// Beams of the code search, 3; 1 is plain sampling and fastest
+    #[arg(long, value_name = "N")]
+    pub beams: Option<usize>,
 
     /// Take the most likely codes instead of drawing them
     #[arg(long)]
     pub greedy: bool,
 
-    #[arg(long, default_value_t = 0.8)]
-    pub temperature: f64,
+    /// Below 1 draws likelier codes, above 1 rarer ones; 0.8
+    #[arg(long, value_name = "T")]
+    pub temperature: Option<f64>,
 
-    /// Draw from this many of the most likely codes; 0 is no limit
-    #[arg(long, default_value_t = 30)]
-    pub top_k: usize,
+    /// Draw from this many of the most likely codes, 30; 0 is no limit
+    #[arg(long, value_name = "K")]
+    pub top_k: Option<usize>,
 
-    /// Draw from the most likely codes with this much probability
-    #[arg(long, default_value_t = 0.8)]
-    pub top_p: f64,
+    /// Draw from the most likely codes with this much probability, 0.8
+    #[arg(long, value_name = "P")]
+    pub top_p: Option<f64>,
 
-    #[arg(long, default_value_t = 10.0)]
-    pub repetition_penalty: f64,
+    /// Makes codes that have occurred less likely, 10; 1 turns it off
+    #[arg(long, value_name = "X")]
+    pub repetition_penalty: Option<f64>,
 
-    /// Above 0 favours long beams, below 0 short ones
-    #[arg(long, default_value_t = 0.0, allow_hyphen_values = true)]
-    pub length_penalty: f64,
+    /// Above 0 favours long beams, below 0 short ones; 0
+    #[arg(long, value_name = "X", allow_hyphen_values = true)]
+    pub length_penalty: Option<f64>,
 
     /// Typical sampling with this probability mass, e.g. 0.9
     #[arg(long, value_name = "MASS")]
     pub typical: Option<f64>,
 
-    /// Longest segment in semantic codes
-    #[arg(long, default_value_t = 1500)]
-    pub max_codes: usize,
+    /// Longest segment in semantic codes, 1500
+    #[arg(long, value_name = "N")]
+    pub max_codes: Option<usize>,
 
     /// Positions of generated codes in the GPT: as the reference counts them, or without its gap
     #[arg(long, value_enum, default_value_t = PositionsArg::Reference)]
     pub positions: PositionsArg,
 
-    /// Steps of the flow matching; fewer are faster
-    #[arg(long, default_value_t = 25)]
-    pub steps: usize,
+    /// Steps of the flow matching, 25; fewer are faster
+    #[arg(long, value_name = "N")]
+    pub steps: Option<usize>,
 
-    /// Classifier-free guidance; 0 turns it off and halves the work of the flow matching
-    #[arg(long, default_value_t = 0.7)]
-    pub cfg: f64,
+    /// Classifier-free guidance, 0.7; 0 turns it off and halves the work of the flow matching
+    #[arg(long, value_name = "R")]
+    pub cfg: Option<f64>,
 
-    /// Longest segment in text tokens
-    #[arg(long, default_value_t = 120)]
-    pub segment_tokens: usize,
+    /// Longest segment in text tokens, 120
+    #[arg(long, value_name = "N")]
+    pub segment_tokens: Option<usize>,
 
-    /// Silence between segments, milliseconds
-    #[arg(long, default_value_t = 200)]
-    pub interval_silence: u32,
+    /// Silence between segments, milliseconds, 200
+    #[arg(long, value_name = "MS")]
+    pub interval_silence: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

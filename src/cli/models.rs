@@ -39,7 +39,7 @@ pub fn import(args: &args::Import, quiet: bool) -> Result<(), Failure> {
 /// What a model directory holds.
 pub fn inspect(args: &args::ModelDir) -> Result<(), Failure> {
     let manifest = Manifest::read(&args.dir)?;
-    let config = ModelConfig::read(&args.dir.join("config.json"))?;
+    let config = ModelConfig::read(&args.dir.as_path().into())?;
     println!("IndexTTS {}, {} Hz, stored as {}", config.version, config.mel.sample_rate, manifest.precision);
     println!("imported by {}", manifest.importer);
     for file in &manifest.files {
@@ -68,7 +68,7 @@ pub fn verify(args: &args::ModelDir, quiet: bool) -> Result<(), Failure> {
     let manifest = Manifest::read(&args.dir)?;
     let mut problems = manifest.verify(&args.dir, &mut |file| bar.set_message(format!("reading {}", file.path)));
     bar.finish_and_clear();
-    let config = ModelConfig::read(&args.dir.join("config.json"))?;
+    let config = ModelConfig::read(&args.dir.as_path().into())?;
     for name in config.schema().keys().map(|name| format!("{name}.bpk")) {
         if !manifest.files.iter().any(|f| f.path == name) {
             problems.push(format!("{name}: not in the manifest, but the configuration needs it"));

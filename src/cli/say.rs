@@ -5,11 +5,11 @@ use std::path::Path;
 use std::time::Instant;
 
 use indextts::audio::{decode::load_reference, wav};
-use indextts::pipeline::decode::{DecodeOptions, Positions};
+use indextts::pipeline::decode::Positions;
 use indextts::{Emotion, EmotionVector, Error, Options, REFERENCE_SECONDS, Request, Synthesizer, device_by_name};
 
 use super::Failure;
-use super::args::{PositionsArg, SamplingArgs, Say};
+use super::args::{PositionsArg, Say};
 use super::progress::stages;
 
 /// Longest text accepted, bytes: a long novel. Anything more is a wrong file.
@@ -17,8 +17,8 @@ const MAX_TEXT: u64 = 8 << 20;
 
 pub fn run(args: &Say, quiet: bool) -> Result<(), Failure> {
     let text = text(args)?;
-    let options = options(&args.sampling, args)?;
-    options.check()?;
+    // What was typed is checked before the model is there; the model may replace the rest.
+    options(args, Options::default())?;
     let vector = args.emotion.emotion_vector.as_deref().map(str::parse::<EmotionVector>).transpose()?;
     // Read the clips first: a wrong path should not cost the seconds it takes to load a model.
     let reference = load_reference(&args.voice, REFERENCE_SECONDS)?;
@@ -29,7 +29,8 @@ pub fn run(args: &Say, quiet: bool) -> Result<(), Failure> {
     let start = Instant::now();
     bar.set_prefix("loading");
     let device = device_by_name(&args.device)?;
-    let synthesizer = Synthesizer::load(&args.model, &device)?;
+    let synthesizer = Synthesizer::load(args.model.as_path(), &device)?;
+    let options = options(args, synthesizer.default_options())?;
     let loaded = start.elapsed();
     bar.set_prefix("voice");
     let voice = synthesizer.voice(&reference)?;
@@ -99,31 +100,33 @@ fn read_text(source: impl Read, name: &str) -> Result<String, Failure> {
     String::from_utf8(bytes).map_err(|e| Failure::Usage(format!("{name}: not UTF-8 text ({e}); convert it")))
 }
 
-fn options(sampling: &SamplingArgs, args: &Say) -> Result<Options, Failure> {
-    let decode = DecodeOptions {
-        beams: sampling.beams,
-        do_sample: !sampling.greedy,
-        temperature: sampling.temperature,
-        top_k: sampling.top_k,
-        top_p: sampling.top_p,
-        repetition_penalty: sampling.repetition_penalty,
-        length_penalty: sampling.length_penalty,
-        typical_mass: sampling.typical,
-        max_codes: sampling.max_codes,
-        positions: match sampling.positions {
-            PositionsArg::Reference => Positions::Reference,
-            PositionsArg::Contiguous => Positions::Contiguous,
-        },
+/// What was typed, and the model's own choice of everything else.
+fn options(args: &Say, mut options: Options) -> Result<Options, Failure> {
+    fn set<T: Copy>(target: &mut T, typed: Option<T>) {
+        *target = typed.unwrap_or(*target);
+    }
+    let sampling = &args.sampling;
+    let decode = &mut options.decode;
+    set(&mut decode.beams, sampling.beams);
+    decode.do_sample = !sampling.greedy;
+    set(&mut decode.temperature, sampling.temperature);
+    set(&mut decode.top_k, sampling.top_k);
+    set(&mut decode.top_p, sampling.top_p);
+    set(&mut decode.repetition_penalty, sampling.repetition_penalty);
+    set(&mut decode.length_penalty, sampling.length_penalty);
+    decode.typical_mass = sampling.typical;
+    set(&mut decode.max_codes, sampling.max_codes);
+    decode.positions = match sampling.positions {
+        PositionsArg::Reference => Positions::Reference,
+        PositionsArg::Contiguous => Positions::Contiguous,
     };
-    Ok(Options {
-        decode,
-        steps: sampling.steps,
-        guidance: sampling.cfg,
-        seed: args.seed,
-        interval_silence: sampling.interval_silence,
-        max_segment_tokens: sampling.segment_tokens,
-        duration_factor: 1.0,
-        random_exemplars: args.emotion.emotion_random,
-        balanced_emotions: args.emotion.emotion_balanced,
-    })
+    set(&mut options.steps, sampling.steps);
+    set(&mut options.guidance, sampling.cfg);
+    set(&mut options.interval_silence, sampling.interval_silence);
+    set(&mut options.max_segment_tokens, sampling.segment_tokens);
+    options.seed = args.seed;
+    options.random_exemplars = args.emotion.emotion_random;
+    options.balanced_emotions = args.emotion.emotion_balanced;
+    options.check()?;
+    Ok(options)
 }

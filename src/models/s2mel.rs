@@ -13,6 +13,35 @@ pub struct S2MelConfig {
     pub dit: DitConfig,
     /// Present in IndexTTS-2, which adds projected GPT latents to the content features.
     pub gpt_projection: Option<GptProjectionConfig>,
+    /// What the flow matching takes for a mel's zero and unit. The official models work on mels as they are.
+    #[serde(default)]
+    pub mel_scale: MelScale,
+}
+
+/// An affine map between log-mels and the values that the flow matching works on.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MelScale {
+    pub mean: f32,
+    pub deviation: f32,
+}
+
+impl Default for MelScale {
+    fn default() -> Self {
+        Self { mean: 0.0, deviation: 1.0 }
+    }
+}
+
+impl MelScale {
+    /// Log-mel to flow values.
+    pub fn normalize<const D: usize>(&self, mel: Tensor<D>) -> Tensor<D> {
+        if *self == Self::default() { mel } else { (mel - self.mean) / self.deviation }
+    }
+
+    /// Flow values to log-mel.
+    pub fn restore<const D: usize>(&self, mel: Tensor<D>) -> Tensor<D> {
+        if *self == Self::default() { mel } else { mel * self.deviation + self.mean }
+    }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -1,6 +1,4 @@
 //! All networks of a model directory, loaded strictly.
-use std::path::Path;
-
 use burn::tensor::{Device, Tensor};
 
 use crate::config::{CodecConfig, ModelConfig};
@@ -11,8 +9,8 @@ use crate::models::emotion_bank::EmotionBank;
 use crate::models::gpt::Gpt;
 use crate::models::s2mel::S2Mel;
 use crate::models::w2v_bert::{FeatureStats, W2vBert};
-use crate::weights::load;
-use crate::{Error, Result};
+use crate::weights::load_file;
+use crate::{Error, ModelFiles, Result};
 
 /// The networks of one model. They hold no state: one instance serves any number of threads.
 #[derive(Debug)]
@@ -35,20 +33,19 @@ pub(crate) enum Codec {
 }
 
 impl Networks {
-    pub fn load(dir: &Path, config: &ModelConfig, device: &Device) -> Result<Self> {
-        let file = |name: &str| dir.join(format!("{name}.bpk"));
+    pub fn load(files: &ModelFiles, config: &ModelConfig, device: &Device) -> Result<Self> {
         Ok(Self {
-            w2v_bert: load(config.w2v_bert.init(device), &file("w2v_bert"))?,
-            feature_stats: load(config.feature_stats().init(device), &file("w2v_stats"))?,
+            w2v_bert: load_file(config.w2v_bert.init(device), files, "w2v_bert.bpk")?,
+            feature_stats: load_file(config.feature_stats().init(device), files, "w2v_stats.bpk")?,
             codec: match &config.codec {
-                CodecConfig::Semantic(codec) => Codec::Semantic(load(codec.init(device), &file("codec"))?),
-                CodecConfig::Decoder(codec) => Codec::Decoder(load(codec.init(device), &file("codec"))?),
+                CodecConfig::Semantic(codec) => Codec::Semantic(load_file(codec.init(device), files, "codec.bpk")?),
+                CodecConfig::Decoder(codec) => Codec::Decoder(load_file(codec.init(device), files, "codec.bpk")?),
             },
-            campplus: load(config.campplus.init(device), &file("campplus"))?,
-            gpt: load(config.gpt.init(device), &file("gpt"))?,
-            s2mel: load(config.s2mel.init(device), &file("s2mel"))?,
-            bigvgan: load(config.bigvgan.init(device), &file("bigvgan"))?,
-            emotion_bank: load(config.emotion_bank().init(device), &file("emotion_bank"))?,
+            campplus: load_file(config.campplus.init(device), files, "campplus.bpk")?,
+            gpt: load_file(config.gpt.init(device), files, "gpt.bpk")?,
+            s2mel: load_file(config.s2mel.init(device), files, "s2mel.bpk")?,
+            bigvgan: load_file(config.bigvgan.init(device), files, "bigvgan.bpk")?,
+            emotion_bank: load_file(config.emotion_bank().init(device), files, "emotion_bank.bpk")?,
         })
     }
 }

@@ -1,9 +1,11 @@
 //! How to synthesise.
+use crate::config::Defaults;
 use crate::{Error, Result};
 
 use super::decode::DecodeOptions;
 
-/// Everything about a synthesis that is not the text, the voice or the emotion. The default is the reference's.
+/// Everything about a synthesis that is not the text, the voice or the emotion. The default is the reference's; a model's
+/// own is [`Synthesizer::default_options`](crate::Synthesizer::default_options).
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Decoding of the semantic codes.
@@ -28,21 +30,34 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
+        Self::of(&Defaults::default())
+    }
+}
+
+impl Options {
+    /// What a model asks for.
+    pub fn of(defaults: &Defaults) -> Self {
         Self {
-            decode: DecodeOptions::default(),
-            steps: 25,
-            guidance: 0.7,
+            decode: DecodeOptions {
+                beams: defaults.beams,
+                temperature: defaults.temperature,
+                top_k: defaults.top_k,
+                top_p: defaults.top_p,
+                repetition_penalty: defaults.repetition_penalty,
+                max_codes: defaults.max_codes,
+                ..DecodeOptions::default()
+            },
+            steps: defaults.steps,
+            guidance: defaults.guidance,
             seed: 0,
-            interval_silence: 200,
-            max_segment_tokens: 120,
+            interval_silence: defaults.interval_silence,
+            max_segment_tokens: defaults.max_segment_tokens,
             duration_factor: 1.0,
             random_exemplars: false,
             balanced_emotions: false,
         }
     }
-}
 
-impl Options {
     /// Refuses values that no synthesis can work with.
     pub fn check(&self) -> Result<()> {
         let wrong = |name: &str, got: String, expected: &str| {

@@ -1,6 +1,4 @@
 //! From a text to its emotion, by the text-to-emotion model.
-use std::path::Path;
-
 use burn::tensor::Device;
 use rand::Rng;
 use tokenizers::Tokenizer;
@@ -9,26 +7,28 @@ use super::decode::{processors, rng::draw};
 use super::emotion::EmotionVector;
 use crate::models::qwen::{Qwen, QwenConfig};
 use crate::text::emotion_text;
-use crate::{Error, Result};
+use crate::{Error, ModelFiles, Result};
 
 /// An answer has eight numbers; a model that writes more than this has lost its way.
 const MAX_ANSWER: usize = 512;
 /// Longest text that is read, characters: an emotion shows in less.
 const MAX_TEXT: usize = 4000;
+/// Vocabularies are a few megabytes; anything larger is not one.
+const MAX_TOKENIZER: u64 = 64 << 20;
 /// Ends an answer.
 const END: [&str; 2] = ["<|im_end|>", "<|endoftext|>"];
 
-/// Loads the model of `dir`, lets it answer for `text`, and drops it again: it is larger than the GPT and rarely used.
+/// Loads the model, lets it answer for `text`, and drops it again: it is larger than the GPT and rarely used.
 pub(super) fn read(
-    dir: &Path,
+    files: &ModelFiles,
     config: &QwenConfig,
     text: &str,
     rng: &mut dyn Rng,
     device: &Device,
 ) -> Result<EmotionVector> {
-    let path = dir.join("qwen_tokenizer.json");
-    let tokenizer = Tokenizer::from_file(&path).map_err(|e| Error::Format {
-        path: path.clone(),
+    let bytes = files.read("qwen_tokenizer.json", MAX_TOKENIZER)?;
+    let tokenizer = Tokenizer::from_bytes(&bytes).map_err(|e| Error::Format {
+        path: files.path("qwen_tokenizer.json"),
         what: format!("not a readable tokenizer ({e})"),
         hint: "run `indextts models verify`, or import the model again".into(),
     })?;
@@ -37,7 +37,7 @@ pub(super) fn read(
         what,
         hint: "give the emotion with --emotion-vector instead".into(),
     };
-    let model = crate::weights::load(config.init(device), &dir.join("qwen.bpk"))?;
+    let model = crate::weights::load_file(config.init(device), files, "qwen.bpk")?;
     let text: String = text.chars().take(MAX_TEXT).collect();
     let prompt = tokenizer.encode(emotion_text::prompt(&text), false).map_err(|e| failed(e.to_string()))?;
     if let Some(id) = prompt.get_ids().iter().find(|id| **id as usize >= config.vocabulary) {

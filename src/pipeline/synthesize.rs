@@ -2,7 +2,6 @@
 //!
 //! Source: pipeline specification 2.3 to 2.9.
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::SeedableRng;
@@ -12,9 +11,10 @@ use rand_distr::{Distribution, StandardNormal};
 use crate::audio::decode::ReferenceAudio;
 use crate::config::ModelConfig;
 use crate::models::flow::{SolveOptions, solve};
+use crate::models::gpt;
 use crate::models::length_regulator::{target_frames_v2, target_frames_v2_5};
 use crate::text::TextFrontEnd;
-use crate::{Error, Result};
+use crate::{Error, ModelFiles, Result};
 
 use super::decode::decode;
 use super::emotion::{Emotion, EmotionVector};
@@ -63,7 +63,7 @@ pub struct Conditioning(Tensor<3>);
 
 /// A loaded model. Holds no per-request state: one instance serves any number of threads.
 pub struct Synthesizer {
-    dir: PathBuf,
+    files: ModelFiles,
     config: ModelConfig,
     networks: Networks,
     text: TextFrontEnd,
@@ -71,23 +71,29 @@ pub struct Synthesizer {
 }
 
 impl Synthesizer {
-    /// Loads the model directory `dir` (made by `indextts models import`) onto `device`.
-    pub fn load(dir: &Path, device: &Device) -> Result<Self> {
-        if !dir.join("config.json").is_file() {
+    /// Loads a model (a directory made by `indextts models import`, or one in memory) onto `device`.
+    pub fn load(files: impl Into<ModelFiles>, device: &Device) -> Result<Self> {
+        let files = files.into();
+        if !files.contains("config.json") {
             return Err(Error::Format {
-                path: dir.into(),
+                path: files.path(""),
                 what: "not a model directory".into(),
                 hint: "make one of the official files with `indextts models import FROM TO`".into(),
             });
         }
-        let config = ModelConfig::read(&dir.join("config.json"))?;
-        let networks = Networks::load(dir, &config, device)?;
-        let text = TextFrontEnd::load(dir, config.gpt.text_tokens)?;
-        Ok(Self { dir: dir.into(), config, networks, text, device: device.clone() })
+        let config = ModelConfig::read(&files)?;
+        let networks = Networks::load(&files, &config, device)?;
+        let text = TextFrontEnd::load(&files, config.gpt.text_tokens)?;
+        Ok(Self { files, config, networks, text, device: device.clone() })
     }
 
     pub fn config(&self) -> &ModelConfig {
         &self.config
+    }
+
+    /// What this model is meant to be used with.
+    pub fn default_options(&self) -> Options {
+        Options::of(&self.config.defaults)
     }
 
     pub fn sample_rate(&self) -> u32 {
@@ -118,7 +124,7 @@ impl Synthesizer {
             emotion_base: networks.gpt.emotion_vector(content),
             emotion_own: networks.gpt.emotion_vector(own),
             prompt_condition: networks.s2mel.regulator.forward(prompt, frames),
-            prompt_mel: floats(&features.mel, [1, features.mel_bins, frames]),
+            prompt_mel: self.config.s2mel.mel_scale.normalize(floats(&features.mel, [1, features.mel_bins, frames])),
             style,
         })
     }
@@ -228,11 +234,11 @@ impl Synthesizer {
         let Some(config) = &self.config.qwen else {
             return Err(Error::Input {
                 name: "emotion from text".into(),
-                got: format!("a model without it ({})", self.dir.display()),
+                got: format!("a model without it ({})", self.files.path("").display()),
                 expected: "a model imported with its qwen0.6bemo4-merge folder; or use --emotion-vector".into(),
             });
         };
-        read_emotion::read(&self.dir, config, text, &mut stream(seed, u64::MAX - 1), &self.device)
+        read_emotion::read(&self.files, config, text, &mut stream(seed, u64::MAX - 1), &self.device)
     }
 
     /// One segment: text ids (without start and stop) to samples.
@@ -252,7 +258,7 @@ impl Synthesizer {
         let (seed, index) = (options.seed, noise.segment());
 
         let decoded = timings.measure(Stage::Gpt, || {
-            let prefix = networks.gpt.prefix(cond.clone(), ids, None)?;
+            let prefix = networks.gpt.prefix(cond.clone(), ids, self.language())?;
             let mut rng = stream(seed, 2 * index);
             decode(&networks.gpt, prefix, &options.decode, &mut rng, &mut |done| observer(Stage::Gpt, done, None))
         })?;
@@ -275,7 +281,7 @@ impl Synthesizer {
             let (prompt, style) = (voice.prompt_mel.clone(), voice.style.clone());
             let mut step = |done| observer(Stage::Mel, done, Some(options.steps));
             let mel = solve(&networks.s2mel.dit, noise, prompt, condition, style, &solve_options, &mut step)?;
-            Ok(mel.slice([0..1, 0..bins, prompt_frames..frames]))
+            Ok(self.config.s2mel.mel_scale.restore(mel.slice([0..1, 0..bins, prompt_frames..frames])))
         })?;
         let samples = timings.measure(Stage::Wave, || {
             observe(observer, Stage::Wave, 0, None)?;
@@ -290,6 +296,11 @@ impl Synthesizer {
             });
         }
         Ok(Segment { codes, mel, samples, cut_off: !decoded.stopped })
+    }
+
+    /// Row of the GPT's language table. Models that have one but a single language need no choice.
+    fn language(&self) -> Option<usize> {
+        matches!(self.config.gpt.conditioning, gpt::Conditioning::Vector { languages: 1, .. }).then_some(0)
     }
 
     /// Rows of the codebook.

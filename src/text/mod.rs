@@ -7,9 +7,7 @@ pub mod normalize;
 pub mod segment;
 pub mod tokenizer;
 
-use std::path::Path;
-
-use crate::{Error, Result};
+use crate::{Error, ModelFiles, Result};
 use normalize::{Basic, Normalizer};
 use tokenizer::Tokenizer;
 
@@ -31,17 +29,16 @@ pub struct Segments {
 }
 
 impl TextFrontEnd {
-    /// The front end of the model directory `dir`, for a GPT that knows `vocabulary` text tokens.
-    pub fn load(dir: &Path, vocabulary: usize) -> Result<Self> {
-        let path = dir.join("tokenizer.json");
-        if !path.exists() && dir.join("tokenizer.tiktoken").exists() {
+    /// The front end of a model, for a GPT that knows `vocabulary` text tokens.
+    pub fn load(files: &ModelFiles, vocabulary: usize) -> Result<Self> {
+        if !files.contains("tokenizer.json") && files.contains("tokenizer.tiktoken") {
             return Err(Error::Format {
-                path: dir.into(),
+                path: files.path("tokenizer.tiktoken"),
                 what: "this model's text front end (IndexTTS-2.5, tiktoken) is not supported yet".into(),
                 hint: "use an IndexTTS-2 model".into(),
             });
         }
-        Ok(Self { normalizer: Box::new(Basic), tokenizer: Tokenizer::load(&path)?, vocabulary })
+        Ok(Self { normalizer: Box::new(Basic), tokenizer: Tokenizer::load(files)?, vocabulary })
     }
 
     /// Normalises, tokenises and splits `text` into segments of at most `max_tokens`.

@@ -2,14 +2,13 @@
 //!
 //! Source: text specification B.
 use std::collections::HashSet;
-use std::path::Path;
 
 use tokenizers::pre_tokenizers::metaspace::PrependScheme;
 use tokenizers::{NormalizedString, Normalizer as _, NormalizerWrapper, PreTokenizerWrapper};
 
 use crate::text::charsmap;
 use crate::text::normalize::Normalizer;
-use crate::{Error, Result};
+use crate::{Error, ModelFiles, Result};
 
 /// Vocabularies are a few megabytes; anything larger is not one.
 const MAX_BYTES: u64 = 64 << 20;
@@ -39,18 +38,13 @@ pub struct Tokenizer {
 
 impl Tokenizer {
     /// Reads `tokenizer.json`.
-    pub fn load(path: &Path) -> Result<Self> {
-        let length = path.metadata().map_err(Error::io("read", path))?.len();
-        let bad = |what: String| Error::Format {
-            path: path.into(),
+    pub fn load(files: &ModelFiles) -> Result<Self> {
+        let bytes = files.read("tokenizer.json", MAX_BYTES)?;
+        Self::from_bytes(&bytes).map_err(|what| Error::Format {
+            path: files.path("tokenizer.json"),
             what,
             hint: "run `indextts models verify`, or import the model again".into(),
-        };
-        if length > MAX_BYTES {
-            return Err(bad(format!("{length} bytes are too many for a tokenizer")));
-        }
-        let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
-        Self::from_bytes(&bytes).map_err(bad)
+        })
     }
 
     /// From the contents of a `tokenizer.json`.

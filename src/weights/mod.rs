@@ -12,7 +12,7 @@ use burn::tensor::{DType, Tensor};
 use burn_pack::{Bytes, Reader, Tensor as PackTensor};
 use burn_store::ModuleSnapshot;
 
-use crate::{Error, Result};
+use crate::{Error, ModelFiles, Result};
 
 pub use manifest::{FileEntry, Manifest, Origin, WeightSummary};
 
@@ -20,13 +20,29 @@ pub use manifest::{FileEntry, Manifest, Origin, WeightSummary};
 ///
 /// The file is read completely: later changes to it do not reach the module. Half-precision tensors are widened to f32.
 pub fn load<M: Module>(module: M, path: &Path) -> Result<M> {
-    let format = |e: burn_pack::Error| Error::Format {
+    let tensors = Reader::from_file_exact(path).and_then(Reader::into_tensors).map_err(|e| unreadable(path, &e))?;
+    apply(module, tensors).map_err(|problems| Error::Weights { path: path.to_path_buf(), problems })
+}
+
+/// As [`load`], from a model's files, which may be in memory.
+pub fn load_file<M: Module>(module: M, files: &ModelFiles, name: &str) -> Result<M> {
+    let path = files.path(name);
+    let bytes = match files {
+        ModelFiles::Directory(_) => return load(module, &path),
+        // The reader shares what it is given; parameters are widened from it one by one.
+        ModelFiles::Memory { .. } => files.read(name, u64::MAX)?,
+    };
+    let bytes = Bytes::from_bytes_vec(bytes.into_owned());
+    let tensors = Reader::from_bytes(bytes).and_then(Reader::into_tensors).map_err(|e| unreadable(&path, &e))?;
+    apply(module, tensors).map_err(|problems| Error::Weights { path, problems })
+}
+
+fn unreadable(path: &Path, e: &burn_pack::Error) -> Error {
+    Error::Format {
         path: path.to_path_buf(),
         what: format!("not a readable burnpack file ({e})"),
         hint: "run `indextts models verify`, or import the model again".into(),
-    };
-    let tensors = Reader::from_file_exact(path).and_then(Reader::into_tensors).map_err(format)?;
-    apply(module, tensors).map_err(|problems| Error::Weights { path: path.to_path_buf(), problems })
+    }
 }
 
 /// Puts `tensors` into `module`; on any mismatch returns every problem found and no module.

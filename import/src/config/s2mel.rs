@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{ConfigError, at, sizes_at, usize_at, wrong};
+use super::{ConfigError, at, f64_at, sizes_at, usize_at, wrong};
 use crate::Vars;
 
 /// Feed-forward sizes are rounded up to a multiple of this.
@@ -39,6 +39,11 @@ fn s2mel(official: &Value) -> Result<(Value, Vars), ConfigError> {
     equal(official, "wavenet.hidden_dim", "DiT.hidden_dim")?;
     equal(official, "DiT.content_dim", "length_regulator.channels")?;
     let content = size("length_regulator.channels")?;
+    // Not among the official fields: models of our own training work on normalised mels.
+    let number = |name: &str, identity: f64| match at(official, &format!("preprocess_params.spect_params.{name}")) {
+        None => Ok(identity),
+        Some(_) => f64_at(official, &format!("preprocess_params.spect_params.{name}")),
+    };
     let dilation_rate = size("wavenet.dilation_rate")?;
     if dilation_rate.checked_pow(wavenet_layers as u32).is_none_or(|widest| widest > 1 << 20) {
         return Err(wrong("wavenet.dilation_rate", "1, or few layers", at(official, "wavenet.dilation_rate")));
@@ -65,6 +70,7 @@ fn s2mel(official: &Value) -> Result<(Value, Vars), ConfigError> {
             },
         },
         "gpt_projection": null,
+        "mel_scale": { "mean": number("mean", 0.0)?, "deviation": number("std", 1.0)? },
     });
     // A middle block of an odd number neither gives nor takes a skip connection.
     let first_skip = layers / 2 + 1;
