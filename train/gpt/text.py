@@ -6,29 +6,22 @@ import argparse
 import os
 from pathlib import Path
 
-import numpy as np
 import sentencepiece
 
-PIECES = 400
+from corpus import sentences
+
+PIECES, SENTENCES = 400, 42_000
 
 
 def prepared(text: str) -> str:
     return text.upper()
 
 
-def sentences(data: Path) -> list[str]:
-    out = []
-    for path in sorted((data / "prosody").glob("*.npz")):
-        with np.load(path) as file:
-            out += [(str(i), str(t)) for i, t in zip(file["id"], file["text"])]
-    return [t for i, t in out if not i.startswith(("eval", "held"))]
-
-
 def train(data: Path) -> None:
     folder = data / "stages" / "text"
     folder.mkdir(parents=True, exist_ok=True)
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(prepared(t) for t in sentences(data)), model_prefix=str(folder / "tmp"), model_type="bpe",
+        sentence_iterator=iter(prepared(t) for t in sentences.training(SENTENCES, seed=0)), model_prefix=str(folder / "tmp"), model_type="bpe",
         vocab_size=PIECES, character_coverage=1.0, bos_id=0, eos_id=1, unk_id=2, normalization_rule_name="nmt_nfkc",
         max_sentence_length=1000, minloglevel=2)
     os.replace(folder / "tmp.model", folder / "bpe.model")
