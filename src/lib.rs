@@ -14,6 +14,7 @@
 //! # Ok::<(), indextts::Error>(())
 //! ```
 pub mod audio;
+pub mod kernels;
 pub mod models;
 pub mod nn;
 pub mod pipeline;

@@ -34,9 +34,14 @@ impl AliasFreeSnake {
 
     /// SnakeBeta alone, on both phases `[batch, channels, 2, time]`.
     pub fn snake(&self, x: Tensor<4>) -> Tensor<4> {
-        let per_channel = |p: &Param<Tensor<1>>| p.val().exp().reshape([1, -1, 1, 1]);
-        let wave = (x.clone() * per_channel(&self.alpha)).sin();
-        x + wave.square() * (per_channel(&self.beta) + EPSILON).recip()
+        let (slope, scale) = self.factors();
+        let wave = (x.clone() * slope.reshape([1, -1, 1, 1])).sin();
+        x + wave.square() * scale.reshape([1, -1, 1, 1])
+    }
+
+    /// Slope inside the sine and scale of its square, `[channels]` each.
+    pub fn factors(&self) -> (Tensor<1>, Tensor<1>) {
+        (self.alpha.val().exp(), (self.beta.val().exp() + EPSILON).recip())
     }
 }
 

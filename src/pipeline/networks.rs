@@ -2,7 +2,8 @@
 use burn::tensor::{Device, Tensor};
 
 use crate::config::{CodecConfig, ModelConfig};
-use crate::models::bigvgan::BigVgan;
+use crate::kernels::on_cpu;
+use crate::models::bigvgan::{BigVgan, PackedBigVgan};
 use crate::models::campplus::CamPlus;
 use crate::models::codec::{CodecDecoder, SemanticCodec};
 use crate::models::emotion_bank::EmotionBank;
@@ -21,7 +22,7 @@ pub(crate) struct Networks {
     pub campplus: CamPlus,
     pub gpt: Gpt,
     pub s2mel: S2Mel,
-    pub bigvgan: BigVgan,
+    pub vocoder: Vocoder,
     pub emotion_bank: EmotionBank,
 }
 
@@ -44,9 +45,30 @@ impl Networks {
             campplus: load_file(config.campplus.init(device), files, "campplus.bpk")?,
             gpt: load_file(config.gpt.init(device), files, "gpt.bpk")?,
             s2mel: load_file(config.s2mel.init(device), files, "s2mel.bpk")?,
-            bigvgan: load_file(config.bigvgan.init(device), files, "bigvgan.bpk")?,
+            vocoder: Vocoder::new(load_file(config.bigvgan.init(device), files, "bigvgan.bpk")?, device),
             emotion_bank: load_file(config.emotion_bank().init(device), files, "emotion_bank.bpk")?,
         })
+    }
+}
+
+/// The vocoder in the form that is fastest on its device.
+#[derive(Debug)]
+pub(crate) enum Vocoder {
+    Plain(Box<BigVgan>),
+    Packed(Box<PackedBigVgan>),
+}
+
+impl Vocoder {
+    fn new(model: BigVgan, device: &Device) -> Self {
+        if on_cpu(device) { Self::Packed(Box::new(model.into())) } else { Self::Plain(Box::new(model)) }
+    }
+
+    /// As [`BigVgan::forward`].
+    pub fn forward(&self, mel: Tensor<3>) -> Tensor<3> {
+        match self {
+            Self::Plain(model) => model.forward(mel),
+            Self::Packed(model) => model.forward(mel),
+        }
     }
 }
 

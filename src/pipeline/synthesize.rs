@@ -285,7 +285,7 @@ impl Synthesizer {
         })?;
         let samples = timings.measure(Stage::Wave, || {
             observe(observer, Stage::Wave, 0, None)?;
-            let wave = networks.bigvgan.forward(mel.clone());
+            let wave = networks.vocoder.forward(mel.clone());
             Ok(wave.into_data().iter::<f32>().collect::<Vec<f32>>())
         })?;
         if samples.iter().any(|v| !v.is_finite()) {

@@ -2,7 +2,7 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor};
-use indextts::models::bigvgan::{BigVgan, BigVganConfig};
+use indextts::models::bigvgan::{BigVgan, BigVganConfig, PackedBigVgan};
 use indextts::nn::snake::{Resampler, kaiser_sinc};
 use indextts_import::{Checkpoint, Vars, check_manifest, config, tables};
 
@@ -34,7 +34,8 @@ fn bigvgan_parity() {
     let block = model.blocks[0].forward(up, &Resampler::new(&device));
     close("bigvgan", block, &io, "resblock0", NETWORK);
     close("bigvgan", model.features(mel.clone()), &io, "activation_post", SOLVE);
-    close("bigvgan", model.forward(mel), &io, "wav", SOLVE);
+    close("bigvgan", model.forward(mel.clone()), &io, "wav", SOLVE);
+    close("packed bigvgan", PackedBigVgan::from(model).forward(mel), &io, "wav", SOLVE);
 }
 
 /// One anti-aliased activation. The golden interleaves the two phases of the doubled rate.

@@ -1,8 +1,12 @@
 //! BigVGAN v2 vocoder: mel spectrogram to waveform (Lee et al. 2022).
+mod packed;
+
 use burn::nn::PaddingConfig1d;
 use burn::nn::conv::{Conv1d, Conv1dConfig, ConvTranspose1d, ConvTranspose1dConfig};
 use burn::prelude::*;
 use serde::{Deserialize, Serialize};
+
+pub use packed::PackedBigVgan;
 
 use crate::nn::snake::{AliasFreeSnake, Resampler};
 
@@ -72,8 +76,7 @@ impl BigVgan {
     /// Log-mel `[batch, mel_bins, frames]` to samples `[batch, 1, frames * hop]` in `[-1, 1]`, where the hop is the
     /// product of the upsampling rates.
     pub fn forward(&self, mel: Tensor<3>) -> Tensor<3> {
-        let wave = self.conv_post.forward(self.features(mel));
-        if self.tanh_at_final { wave.tanh() } else { wave.clamp(-1.0, 1.0) }
+        finish(self.conv_post.forward(self.features(mel)), self.tanh_at_final)
     }
 
     /// Everything before the last convolution: `[batch, channels of the last stage, frames * hop]`.
@@ -86,6 +89,11 @@ impl BigVgan {
         }
         self.activation_post.forward(x, &resampler)
     }
+}
+
+/// Bounds the samples.
+fn finish(wave: Tensor<3>, tanh: bool) -> Tensor<3> {
+    if tanh { wave.tanh() } else { wave.clamp(-1.0, 1.0) }
 }
 
 /// The mean of what the blocks of one stage make of `x`.

@@ -1,0 +1,109 @@
+//! Convolution over time that keeps the length, without `im2col`.
+use burn::backend::Dispatch;
+use burn::module::{Module, Param};
+use burn::nn::conv::Conv1d;
+use burn::tensor::Tensor;
+use burn::tensor::module::conv1d;
+use burn::tensor::ops::ConvOptions;
+
+use super::cpu::{CpuKernels, conv::BLOCK};
+use super::on_cpu;
+
+/// A [`Conv1d`] (odd kernel, stride 1, one group, same length) whose weights lie in the order in which the CPU kernel
+/// reads them.
+#[derive(Module, Debug)]
+pub struct PackedConv {
+    /// `[out / 8 rounded up, in, taps, 8]`, zero beyond the last output.
+    weight: Param<Tensor<4>>,
+    bias: Param<Tensor<1>>,
+    dilation: usize,
+}
+
+impl PackedConv {
+    /// Packs `conv`; a convolution without bias gets one of zeros.
+    pub fn new(conv: Conv1d) -> Self {
+        let weight = conv.weight.into_value();
+        let [outputs, inputs, taps] = weight.dims();
+        let device = weight.device();
+        let blocks = outputs.div_ceil(BLOCK);
+        let missing = blocks * BLOCK - outputs;
+        let weight = if missing == 0 {
+            weight
+        } else {
+            Tensor::cat(vec![weight, Tensor::zeros([missing, inputs, taps], &device)], 0)
+        };
+        let weight = weight.reshape([blocks, BLOCK, inputs, taps]).permute([0, 2, 3, 1]);
+        // Through the host: a permuted view would be copied again by every call.
+        let weight = Tensor::from_data(weight.into_data(), &device);
+        let bias = conv.bias.map_or_else(|| Tensor::zeros([outputs], &device), Param::into_value);
+        Self { weight: Param::from_tensor(weight), bias: Param::from_tensor(bias), dilation: conv.dilation }
+    }
+
+    /// `[batch, in, time]` -> `[batch, out, time]`.
+    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        if !on_cpu(&x.device()) {
+            return self.plain(x);
+        }
+        let [x, weight, bias] = [x.into_dispatch(), self.weight.val().into_dispatch(), self.bias.val().into_dispatch()];
+        Tensor::from_dispatch(<Dispatch as CpuKernels>::conv1d(x, weight, bias, self.dilation))
+    }
+
+    /// `sum + forward(x)`, without a tensor between the two.
+    pub fn forward_add(&self, x: Tensor<3>, sum: Tensor<3>) -> Tensor<3> {
+        if !on_cpu(&x.device()) {
+            return sum + self.plain(x);
+        }
+        let [x, weight, bias] = [x.into_dispatch(), self.weight.val().into_dispatch(), self.bias.val().into_dispatch()];
+        Tensor::from_dispatch(<Dispatch as CpuKernels>::conv1d_add(x, weight, bias, sum.into_dispatch(), self.dilation))
+    }
+
+    /// Unpacks and convolves.
+    pub fn plain(&self, x: Tensor<3>) -> Tensor<3> {
+        let (weight, bias) = (self.weight.val(), self.bias.val());
+        let ([blocks, inputs, taps, _], [outputs]) = (weight.dims(), bias.dims());
+        let weight = weight.permute([0, 3, 1, 2]).reshape([blocks * BLOCK, inputs, taps]).narrow(0, 0, outputs);
+        let reach = self.dilation * (taps - 1) / 2;
+        conv1d(x, weight, Some(bias), ConvOptions::new([1], [reach], [self.dilation], 1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::nn::PaddingConfig1d;
+    use burn::nn::conv::Conv1dConfig;
+    use burn::tensor::{Device, Distribution};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn difference(a: Tensor<3>, b: Tensor<3>) -> f32 {
+        assert_eq!(a.dims(), b.dims());
+        (a - b).abs().max().into_scalar()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        /// Sizes around the edges of tiles, blocks and vectors.
+        #[test]
+        fn equals_the_plain_form(
+            inputs in 1usize..70, outputs in 1usize..40, time in 1usize..500, taps in 0usize..6, dilation in 1usize..6,
+            batch in 1usize..3, long in 0usize..8,
+        ) {
+            let device = Device::flex();
+            let (taps, time) = (2 * taps + 1, if long == 0 { time + 4000 } else { time });
+            let reach = dilation * (taps - 1) / 2;
+            let conv = Conv1dConfig::new(inputs, outputs, taps)
+                .with_dilation(dilation)
+                .with_padding(PaddingConfig1d::Explicit(reach, reach))
+                .init(&device);
+            let x = Tensor::<3>::random([batch, inputs, time], Distribution::Normal(0.0, 1.0), &device);
+            let sum = Tensor::<3>::random([batch, outputs, time], Distribution::Normal(0.0, 1.0), &device);
+            let expected = conv.forward(x.clone());
+            let packed = PackedConv::new(conv);
+            prop_assert!(difference(packed.plain(x.clone()), expected.clone()) < 1e-5);
+            prop_assert!(difference(packed.forward(x.clone()), expected.clone()) < 1e-4);
+            let kept = sum.clone();
+            prop_assert!(difference(packed.forward_add(x, sum), expected + kept) < 1e-4);
+        }
+    }
+}

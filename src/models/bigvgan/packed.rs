@@ -1,0 +1,77 @@
+//! The vocoder in the form that the CPU kernels take: packed convolutions and fused activations.
+use burn::nn::conv::ConvTranspose1d;
+use burn::prelude::*;
+
+use super::{BigVgan, ResidualBlock, finish};
+use crate::kernels::{PackedConv, alias_free_snake};
+use crate::nn::snake::{AliasFreeSnake, Resampler};
+
+/// [`BigVgan`] with the same parameters in another order; the results agree to rounding.
+#[derive(Module, Debug)]
+pub struct PackedBigVgan {
+    conv_pre: PackedConv,
+    upsamples: Vec<ConvTranspose1d>,
+    blocks: Vec<PackedBlock>,
+    activation_post: AliasFreeSnake,
+    conv_post: PackedConv,
+    tanh_at_final: bool,
+}
+
+#[derive(Module, Debug)]
+struct PackedBlock {
+    dilated: Vec<PackedConv>,
+    plain: Vec<PackedConv>,
+    activations: Vec<AliasFreeSnake>,
+}
+
+impl From<BigVgan> for PackedBigVgan {
+    /// Takes the parameters over one by one, so that they are never held twice.
+    fn from(model: BigVgan) -> Self {
+        Self {
+            conv_pre: PackedConv::new(model.conv_pre),
+            upsamples: model.upsamples,
+            blocks: model.blocks.into_iter().map(PackedBlock::from).collect(),
+            activation_post: model.activation_post,
+            conv_post: PackedConv::new(model.conv_post),
+            tanh_at_final: model.tanh_at_final,
+        }
+    }
+}
+
+impl From<ResidualBlock> for PackedBlock {
+    fn from(block: ResidualBlock) -> Self {
+        Self {
+            dilated: block.dilated.into_iter().map(PackedConv::new).collect(),
+            plain: block.plain.into_iter().map(PackedConv::new).collect(),
+            activations: block.activations,
+        }
+    }
+}
+
+impl PackedBigVgan {
+    /// As [`BigVgan::forward`].
+    pub fn forward(&self, mel: Tensor<3>) -> Tensor<3> {
+        let resampler = Resampler::new(&mel.device());
+        let per_stage = self.blocks.len() / self.upsamples.len();
+        let mut x = self.conv_pre.forward(mel);
+        for (upsample, blocks) in self.upsamples.iter().zip(self.blocks.chunks_exact(per_stage)) {
+            let y = upsample.forward(x);
+            let outputs = blocks.iter().map(|block| block.forward(y.clone(), &resampler));
+            x = outputs.reduce(|sum, y| sum + y).unwrap_or(y.clone()) / per_stage as f64;
+        }
+        let x = alias_free_snake(&self.activation_post, x, &resampler);
+        finish(self.conv_post.forward(x), self.tanh_at_final)
+    }
+}
+
+impl PackedBlock {
+    fn forward(&self, mut x: Tensor<3>, resampler: &Resampler) -> Tensor<3> {
+        let convs = self.dilated.iter().zip(&self.plain);
+        for ((dilated, plain), activations) in convs.zip(self.activations.chunks_exact(2)) {
+            let y = dilated.forward(alias_free_snake(&activations[0], x.clone(), resampler));
+            let y = alias_free_snake(&activations[1], y, resampler);
+            x = plain.forward_add(y, x);
+        }
+        x
+    }
+}
