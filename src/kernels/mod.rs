@@ -3,6 +3,8 @@
 //! On the CPU backend they run as loops over tiles that stay in the caches, vectorised for what the processor turns out
 //! to have; on every other backend the plain form runs, which is made of ordinary tensor operations. Tests
 //! hold the two against each other.
+mod activation;
+mod attention;
 mod conv;
 mod snake;
 
@@ -10,6 +12,8 @@ mod snake;
 #[allow(unsafe_code)]
 mod cpu;
 
+pub use activation::{Activation, glu, swiglu, tanh_gate};
+pub use attention::attention;
 pub use conv::PackedConv;
 pub use snake::alias_free_snake;
 

@@ -3,10 +3,10 @@
 //! Source: network specification 11; Qwen3 technical report (arXiv:2505.09388).
 use burn::module::Module;
 use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig, RmsNorm, RmsNormConfig};
-use burn::tensor::activation::silu;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
+use crate::kernels::swiglu;
 use crate::nn::attention::{attend_cached, attend_causal, merge_heads};
 use crate::nn::kv_cache::{KvCache, LayerCache};
 
@@ -142,7 +142,7 @@ impl Qwen {
         let y = if first { attend_causal(query, keys, values) } else { attend_cached(query, keys, values) };
         let x = x + layer.output.forward(merge_heads(y));
         let y = layer.feed_forward_norm.forward(x.clone());
-        let gated = silu(layer.gate.forward(y.clone())) * layer.up.forward(y);
+        let gated = swiglu(layer.gate.forward(y.clone()), layer.up.forward(y));
         x + layer.down.forward(gated)
     }
 

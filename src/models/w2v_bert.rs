@@ -5,11 +5,11 @@
 use burn::module::{Initializer, Module, Param};
 use burn::nn::conv::{Conv1d, Conv1dConfig};
 use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
-use burn::tensor::activation::{sigmoid, silu};
-use burn::tensor::module::attention;
-use burn::tensor::ops::{AttentionModuleOptions, PadMode};
+use burn::tensor::ops::PadMode;
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
+
+use crate::kernels::{Activation, attention, glu};
 
 /// Sizes of [`W2vBert`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -187,7 +187,7 @@ impl Layer {
 
 impl FeedForward {
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        self.down.forward(silu(self.up.forward(x)))
+        self.down.forward(Activation::Silu.forward(self.up.forward(x)))
     }
 }
 
@@ -203,7 +203,7 @@ impl RelativeAttention {
         let by_distance = query.clone().matmul(self.distances.val().transpose().unsqueeze());
         let index = frames.distance.clone().expand([batch, self.heads, time, time]);
         let bias = by_distance.gather(3, index) * (1.0 / (size as f32).sqrt()) + frames.ignored.clone();
-        let y = attention(query, key, value, None, Some(bias), AttentionModuleOptions::default());
+        let y = attention(query, key, value, Some(bias), None, false);
         self.output.forward(y.swap_dims(1, 2).reshape([batch, time, d]))
     }
 }
@@ -212,13 +212,12 @@ impl Convolution {
     fn forward(&self, x: Tensor<3>, frames: &Frames) -> Tensor<3> {
         let x = self.norm.forward(x) * frames.real.clone();
         let x = self.expand.forward(x);
-        let half = x.dims()[2] / 2;
-        let x = x.clone().narrow(2, 0, half) * sigmoid(x.narrow(2, half, half));
+        let x = glu(x);
         // Causal: all padding is on the left.
         let taps = self.depthwise.weight.val().dims()[2];
         let x = x.swap_dims(1, 2).pad([(taps - 1, 0)], PadMode::Constant(0.0));
         let x = self.depthwise.forward(x).swap_dims(1, 2);
-        self.contract.forward(silu(self.depthwise_norm.forward(x)))
+        self.contract.forward(Activation::Silu.forward(self.depthwise_norm.forward(x)))
     }
 }
 

@@ -1,8 +1,8 @@
 //! Scaled dot-product attention over heads.
 use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
-use burn::tensor::module::attention;
-use burn::tensor::ops::AttentionModuleOptions;
+
+use crate::kernels::attention;
 
 /// `[batch, time, heads * size]` -> `[batch, heads, time, size]`.
 pub fn split_heads(x: Tensor<3>, heads: usize) -> Tensor<4> {
@@ -21,12 +21,12 @@ pub fn merge_heads(x: Tensor<4>) -> Tensor<3> {
 /// `query` `[batch, heads, queries, size]`, `key` `[batch, heads, keys, size]`, `value` `[batch, heads, keys, out]` ->
 /// `[batch, heads, queries, out]`.
 pub fn attend(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>, scale: Option<f64>) -> Tensor<4> {
-    attention(query, key, value, None, None, AttentionModuleOptions { scale, ..Default::default() })
+    attention(query, key, value, None, scale, false)
 }
 
 /// Query `i` sees keys `0..=i`; as many queries as keys.
 pub fn attend_causal(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>) -> Tensor<4> {
-    attention(query, key, value, None, None, AttentionModuleOptions { is_causal: true, ..Default::default() })
+    attention(query, key, value, None, None, true)
 }
 
 /// One query per sequence against views into a cache.

@@ -2,11 +2,12 @@
 use burn::module::{Initializer, Module, Param};
 use burn::nn::conv::{Conv1d, Conv1dConfig, Conv2d, Conv2dConfig};
 use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig, PaddingConfig1d};
-use burn::tensor::activation::{glu, relu, silu};
+use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::attention::{attend, merge_heads, split_heads};
+use crate::kernels::{Activation, glu};
 
 /// Output frames sub-sampled at once. The convolution's output is 512 times as wide as its input: a whole 15 s clip
 /// would need 0.8 GB for a moment.
@@ -148,7 +149,7 @@ impl ConformerLayer {
     pub fn forward(&self, x: Tensor<3>, positions: Tensor<3>) -> Tensor<3> {
         let x = x.clone() + self.attention.forward(self.attention_norm.forward(x), positions);
         let x = x.clone() + self.convolution.forward(self.convolution_norm.forward(x));
-        let inner = silu(self.expand.forward(self.feed_forward_norm.forward(x.clone())));
+        let inner = Activation::Silu.forward(self.expand.forward(self.feed_forward_norm.forward(x.clone())));
         self.norm.forward(x + self.reduce.forward(inner))
     }
 }
@@ -191,8 +192,8 @@ struct Convolution {
 
 impl Convolution {
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let x = glu(self.expand.forward(x), 2);
+        let x = glu(self.expand.forward(x));
         let x = self.depthwise.forward(x.swap_dims(1, 2)).swap_dims(1, 2);
-        self.reduce.forward(silu(self.norm.forward(x)))
+        self.reduce.forward(Activation::Silu.forward(self.norm.forward(x)))
     }
 }

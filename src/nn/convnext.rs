@@ -4,8 +4,9 @@
 use burn::module::{Initializer, Module, Param};
 use burn::nn::conv::{Conv1d, Conv1dConfig};
 use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig, PaddingConfig1d};
-use burn::tensor::activation::gelu;
 use burn::tensor::{Device, Tensor};
+
+use crate::kernels::Activation;
 
 const KERNEL: usize = 7;
 const EPSILON: f64 = 1e-6;
@@ -77,7 +78,7 @@ impl Backbone {
 impl Block {
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let y = self.depthwise.forward(x.clone().swap_dims(1, 2)).swap_dims(1, 2);
-        let y = self.down.forward(gelu(self.up.forward(self.norm.forward(y))));
+        let y = self.down.forward(Activation::Gelu.forward(self.up.forward(self.norm.forward(y))));
         x + y * self.scale.val().unsqueeze()
     }
 }

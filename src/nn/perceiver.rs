@@ -1,11 +1,11 @@
 //! Perceiver resampler (Flamingo, arXiv:2204.14198): learned latents read a sequence of any length.
 use burn::module::{Initializer, Module, Param};
 use burn::nn::{Linear, LinearConfig};
-use burn::tensor::activation::gelu;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::attention::{attend, merge_heads, split_heads};
+use crate::kernels::Activation;
 
 /// Sizes of a [`Perceiver`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -89,7 +89,7 @@ impl PerceiverLayer {
         let latents = latents + self.out.forward(merge_heads(attend(query, key, value, None)));
         // GEGLU (arXiv:2002.05202) with the gate in the second half.
         let [value, gate] = halves(self.expand.forward(latents.clone()));
-        latents + self.reduce.forward(value * gelu(gate))
+        latents + self.reduce.forward(value * Activation::Gelu.forward(gate))
     }
 }
 

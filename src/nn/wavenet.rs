@@ -2,9 +2,10 @@
 use burn::nn::conv::{Conv1d, Conv1dConfig};
 use burn::nn::{Linear, LinearConfig};
 use burn::prelude::*;
-use burn::tensor::activation::{sigmoid, tanh};
 use burn::tensor::ops::PadMode;
 use serde::{Deserialize, Serialize};
+
+use crate::kernels::tanh_gate;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -60,9 +61,8 @@ impl WaveNet {
         let mut skips: Option<Tensor<3>> = None;
         for (layer, (gate, output)) in self.gates.iter().zip(&self.outputs).enumerate() {
             let (left, right) = reach(gate);
-            let gated = gate.forward(reflect_pad(x.clone(), left, right))
-                + condition.clone().narrow(1, 2 * hidden * layer, 2 * hidden);
-            let acts = tanh(gated.clone().narrow(1, 0, hidden)) * sigmoid(gated.narrow(1, hidden, hidden));
+            let gated = gate.forward(reflect_pad(x.clone(), left, right));
+            let acts = tanh_gate(gated, condition.clone().narrow(1, 2 * hidden * layer, 2 * hidden));
             let mut skip = output.forward(acts);
             if layer + 1 < self.gates.len() {
                 x = masked(x + skip.clone().narrow(1, 0, hidden));

@@ -18,9 +18,79 @@ pub fn sin_squared(x: f32) -> f32 {
     sine * sine
 }
 
+/// `e^x` to a few units in the last place; 0 below the smallest normal number, the largest power above the largest.
+#[inline(always)]
+pub fn exp(x: f32) -> f32 {
+    const LN2_HIGH: f32 = 0.693_359_4;
+    const LN2_LOW: f32 = -2.121_944_4e-4;
+    let tiny = x < -87.0;
+    let x = x.clamp(-87.0, 88.0);
+    let power = (x * std::f32::consts::LOG2_E).round_ties_even();
+    let r = power.mul_add(-LN2_LOW, power.mul_add(-LN2_HIGH, x));
+    // Taylor's series on [-ln(2) / 2, ln(2) / 2].
+    let p = r.mul_add(1.0 / 5040.0, 1.0 / 720.0);
+    let p = r.mul_add(p, 1.0 / 120.0);
+    let p = r.mul_add(p, 1.0 / 24.0);
+    let p = r.mul_add(p, 1.0 / 6.0);
+    let p = r.mul_add(p, 0.5);
+    let p = r.mul_add(p, 1.0);
+    let p = r.mul_add(p, 1.0);
+    // Times a power of two, made of its exponent's bits: -126 to 127.
+    let scale = f32::from_bits((((power as i32) + 127) << 23) as u32);
+    if tiny { 0.0 } else { p * scale }
+}
+
+#[inline(always)]
+pub fn sigmoid(x: f32) -> f32 {
+    1.0 / (1.0 + exp(-x))
+}
+
+/// To about 1e-7 absolutely.
+#[inline(always)]
+pub fn tanh(x: f32) -> f32 {
+    1.0 - 2.0 / (1.0 + exp(2.0 * x))
+}
+
+#[inline(always)]
+pub fn silu(x: f32) -> f32 {
+    x * sigmoid(x)
+}
+
+/// GPT-2's form: `0.5 x (1 + tanh(u))` is `x sigmoid(2 u)`.
+#[inline(always)]
+pub fn gelu_tanh(x: f32) -> f32 {
+    const FACTOR: f32 = 0.797_884_6; // sqrt(2 / pi)
+    let u = FACTOR * (0.044_715 * x * x).mul_add(x, x);
+    x * sigmoid(2.0 * u)
+}
+
+/// With the error function to 1.5e-7 (Abramowitz and Stegun 7.1.26).
+#[inline(always)]
+pub fn gelu(x: f32) -> f32 {
+    let z = x.abs() * std::f32::consts::FRAC_1_SQRT_2;
+    let t = 1.0 / 0.327_591_1f32.mul_add(z, 1.0);
+    let p = t.mul_add(1.061_405_4, -1.453_152);
+    let p = t.mul_add(p, 1.421_413_7);
+    let p = t.mul_add(p, -0.284_496_74);
+    let p = t.mul_add(p, 0.254_829_6);
+    let tail = 0.5 * t * p * exp(-z * z); // what the normal distribution holds beyond |x|
+    x * if x < 0.0 { tail } else { 1.0 - tail }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn exponential_is_accurate_to_its_last_places() {
+        let mut x = -86.9f32;
+        while x < 88.0 {
+            let expected = f64::from(x).exp();
+            assert!((f64::from(exp(x)) / expected - 1.0).abs() < 4e-7, "{x}: {} {expected}", exp(x));
+            x += 0.0173;
+        }
+        assert_eq!([exp(0.0), exp(-1000.0), exp(f32::NEG_INFINITY)], [1.0, 0.0, 0.0]);
+    }
 
     #[test]
     fn sine_squared_is_accurate_over_many_turns() {

@@ -2,6 +2,8 @@
 //!
 //! Vector code is written once against [`pulp`], which compiles it for every instruction set and picks one at run time;
 //! threads come from rayon's pool, as everywhere in the backend.
+mod activation;
+mod attention;
 pub mod conv;
 mod math;
 mod snake;
@@ -10,6 +12,8 @@ use burn::backend::flex::{FlexTensor, Layout};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Flex, backend_extension};
 use burn::tensor::{Bytes, DType, Shape};
+
+use super::Activation;
 
 /// Operations that only the CPU backend has; callers ask `on_cpu` first.
 #[backend_extension(Flex)]
@@ -29,6 +33,30 @@ pub trait CpuKernels: Backend {
         bias: FloatTensor<Self>,
         sum: FloatTensor<Self>,
         dilation: usize,
+    ) -> FloatTensor<Self>;
+
+    fn activate(x: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self>;
+
+    fn swiglu(gate: FloatTensor<Self>, up: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    fn glu(x: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    fn tanh_gate(x: FloatTensor<Self>, condition: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    fn attention(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        scale: f32,
+        causal: bool,
+    ) -> FloatTensor<Self>;
+
+    fn attention_biased(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        scale: f32,
     ) -> FloatTensor<Self>;
 }
 
@@ -51,14 +79,75 @@ impl CpuKernels for Flex {
     fn conv1d_add(x: FlexTensor, weight: FlexTensor, bias: FlexTensor, sum: FlexTensor, dilation: usize) -> FlexTensor {
         let size = conv::Size::of(dims(&x), dims(&weight), dims(&bias), dilation);
         let (x, weight, bias) = (contiguous(x), contiguous(weight), contiguous(bias));
-        let mut sum = contiguous(sum);
+        let mut sum = whole(sum);
         assert_eq!(dims::<3>(&sum), size.output_dims(), "conv1d_add: the sum has another shape than the convolution");
-        // A view of a larger tensor is contiguous too, but its storage is not the view.
-        if floats(&sum).len() != sum.storage::<f32>().len() {
-            sum = tensor(floats(&sum).to_vec(), &size.output_dims());
-        }
         conv::conv1d(floats(&x), floats(&weight), floats(&bias), sum.storage_mut(), &size, true);
         sum
+    }
+
+    fn activate(x: FlexTensor, activation: Activation) -> FlexTensor {
+        let mut x = whole(x);
+        activation::activate(x.storage_mut(), activation);
+        x
+    }
+
+    fn swiglu(gate: FlexTensor, up: FlexTensor) -> FlexTensor {
+        assert_eq!(gate.layout().shape(), up.layout().shape(), "swiglu: gate and value have different shapes");
+        let (mut gate, up) = (whole(gate), contiguous(up));
+        activation::swiglu(gate.storage_mut(), floats(&up));
+        gate
+    }
+
+    fn glu(x: FlexTensor) -> FlexTensor {
+        let [batch, time, double] = dims(&x);
+        let x = contiguous(x);
+        tensor(activation::glu(floats(&x), double / 2), &[batch, time, double / 2])
+    }
+
+    fn tanh_gate(x: FlexTensor, condition: FlexTensor) -> FlexTensor {
+        let [batch, double, time] = dims(&x);
+        let (x, condition) = (contiguous(x), contiguous(condition));
+        let out = activation::tanh_gate(floats(&x), floats(&condition), [batch, double, time]);
+        tensor(out, &[batch, double / 2, time])
+    }
+
+    fn attention(query: FlexTensor, key: FlexTensor, value: FlexTensor, scale: f32, causal: bool) -> FlexTensor {
+        attend(&query, &key, &value, None, scale, causal)
+    }
+
+    fn attention_biased(
+        query: FlexTensor,
+        key: FlexTensor,
+        value: FlexTensor,
+        bias: FlexTensor,
+        scale: f32,
+    ) -> FlexTensor {
+        attend(&query, &key, &value, Some(&bias), scale, false)
+    }
+}
+
+fn attend(
+    query: &FlexTensor,
+    key: &FlexTensor,
+    value: &FlexTensor,
+    bias: Option<&FlexTensor>,
+    scale: f32,
+    causal: bool,
+) -> FlexTensor {
+    let ([batch, heads, queries, _], [_, _, _, width]) = (dims(query), dims(value));
+    let bias = bias.map(view);
+    let out = attention::attention(&view(query), &view(key), &view(value), bias.as_ref(), scale, causal);
+    // Heads inside the rows, where the next linear layer wants them.
+    tensor(out, &[batch, queries, heads, width]).permute(&[0, 2, 1, 3])
+}
+
+fn view(x: &FlexTensor) -> attention::View<'_> {
+    let strides = x.layout().strides();
+    attention::View {
+        data: x.storage(),
+        start: x.layout().start_offset(),
+        dims: dims(x),
+        strides: std::array::from_fn(|i| strides[i]),
     }
 }
 
@@ -70,6 +159,16 @@ fn dims<const D: usize>(x: &FlexTensor) -> [usize; D] {
 fn contiguous(x: FlexTensor) -> FlexTensor {
     assert_eq!(x.dtype(), DType::F32, "the CPU kernels compute in f32");
     if x.is_contiguous() { x } else { x.to_contiguous() }
+}
+
+/// As [`contiguous`], and without anything before or after it in its storage: a view of a larger tensor is copied.
+fn whole(x: FlexTensor) -> FlexTensor {
+    let x = contiguous(x);
+    if floats(&x).len() == x.storage::<f32>().len() {
+        return x;
+    }
+    let shape = x.layout().shape().clone();
+    FlexTensor::new(Bytes::from_elems(floats(&x).to_vec()), Layout::contiguous(shape), DType::F32)
 }
 
 fn floats(x: &FlexTensor) -> &[f32] {

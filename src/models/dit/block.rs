@@ -1,10 +1,10 @@
 //! One transformer block: self-attention with rotary positions and a SwiGLU feed-forward, both conditioned on the time.
 use burn::nn::{Linear, LinearConfig};
 use burn::prelude::*;
-use burn::tensor::activation::silu;
-use burn::tensor::module::attention;
+use burn::tensor::module::attention as composed;
 
 use super::DitConfig;
+use crate::kernels::{attention, swiglu};
 use crate::nn::adaptive_norm::AdaptiveNorm;
 use crate::nn::rotary::Rotary;
 
@@ -93,14 +93,19 @@ impl Attention {
         let value = qkv.narrow(2, 2 * heads, heads).swap_dims(1, 2);
         let query = rotated.clone().narrow(1, 0, heads);
         let key = rotated.narrow(1, heads, heads);
-        let mask = padding.map(|p| p.clone().expand([batch, heads, time, time]));
-        let mixed = attention(query, key, value, mask, None, Default::default());
+        let mixed = match padding {
+            None => attention(query, key, value, None, None, false),
+            Some(padding) => {
+                let mask = padding.clone().expand([batch, heads, time, time]);
+                composed(query, key, value, Some(mask), None, Default::default())
+            }
+        };
         self.output.forward(mixed.swap_dims(1, 2).reshape([batch, time, hidden]))
     }
 }
 
 impl FeedForward {
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        self.down.forward(silu(self.gate.forward(x.clone())) * self.up.forward(x))
+        self.down.forward(swiglu(self.gate.forward(x.clone()), self.up.forward(x)))
     }
 }

@@ -1,9 +1,9 @@
 //! GPT-2's transformer block (Radford et al. 2019).
 use burn::module::Module;
 use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
-use burn::tensor::activation::gelu_approximate;
 use burn::tensor::{Device, Tensor};
 
+use crate::kernels::Activation;
 use crate::nn::attention::{attend_cached, attend_causal, merge_heads, split_heads};
 use crate::nn::kv_cache::LayerCache;
 
@@ -38,7 +38,7 @@ impl Block {
     pub fn forward(&self, x: Tensor<3>, cache: Option<&mut LayerCache>) -> Tensor<3> {
         let x = x.clone() + self.attention(self.attention_norm.forward(x), cache);
         let inner = self.expand.forward(self.feed_forward_norm.forward(x.clone()));
-        x + self.reduce.forward(gelu_approximate(inner))
+        x + self.reduce.forward(Activation::GeluTanh.forward(inner))
     }
 
     fn attention(&self, x: Tensor<3>, cache: Option<&mut LayerCache>) -> Tensor<3> {
