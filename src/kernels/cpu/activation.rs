@@ -1,5 +1,5 @@
 //! Activations and gates over pieces that threads share out.
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::math::{gelu, gelu_tanh, sigmoid, silu, tanh};
@@ -16,46 +16,72 @@ pub fn activate(x: &mut [f32], activation: Activation) {
     }
 }
 
-#[inline(always)]
 fn map(x: &mut [f32], f: impl Fn(f32) -> f32 + Copy + Sync) {
     let arch = Arch::new();
-    x.par_chunks_mut(CHUNK).for_each(|x| {
-        arch.dispatch(
-            #[inline(always)]
-            || x.iter_mut().for_each(|v| *v = f(*v)),
-        );
-    });
+    x.par_chunks_mut(CHUNK).for_each(|x| arch.dispatch(Map(x, f)));
+}
+
+/// A function of each value. (Closures would do for all of these, were they certain to be inlined into the function
+/// that has the vector instructions.)
+struct Map<'a, F>(&'a mut [f32], F);
+
+impl<F: Fn(f32) -> f32> WithSimd for Map<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        self.0.iter_mut().for_each(|v| *v = self.1(*v));
+    }
 }
 
 /// `gate` becomes `silu(gate) * up`.
 pub fn swiglu(gate: &mut [f32], up: &[f32]) {
     let arch = Arch::new();
-    gate.par_chunks_mut(CHUNK).zip(up.par_chunks(CHUNK)).for_each(|(gate, up)| {
-        arch.dispatch(
-            #[inline(always)]
-            || gate.iter_mut().zip(up).for_each(|(g, u)| *g = silu(*g) * u),
-        );
-    });
+    gate.par_chunks_mut(CHUNK).zip(up.par_chunks(CHUNK)).for_each(|(gate, up)| arch.dispatch(SwiGlu(gate, up)));
+}
+
+struct SwiGlu<'a>(&'a mut [f32], &'a [f32]);
+
+impl WithSimd for SwiGlu<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        self.0.iter_mut().zip(self.1).for_each(|(g, u)| *g = silu(*g) * u);
+    }
 }
 
 /// Rows of `2 * channels` to rows of `channels`.
 pub fn glu(x: &[f32], channels: usize) -> Vec<f32> {
     let mut out = vec![0.0; x.len() / 2];
-    let (arch, rows) = (Arch::new(), (CHUNK / channels.max(1)).max(1));
+    if channels == 0 {
+        return out;
+    }
+    let (arch, rows) = (Arch::new(), (CHUNK / channels).max(1));
     out.par_chunks_mut(rows * channels).zip(x.par_chunks(rows * 2 * channels)).for_each(|(out, x)| {
-        arch.dispatch(
-            #[inline(always)]
-            || {
-                for (out, x) in out.chunks_exact_mut(channels).zip(x.chunks_exact(2 * channels)) {
-                    let (value, gate) = x.split_at(channels);
-                    for ((o, v), g) in out.iter_mut().zip(value).zip(gate) {
-                        *o = v * sigmoid(*g);
-                    }
-                }
-            },
-        );
+        for (out, x) in out.chunks_exact_mut(channels).zip(x.chunks_exact(2 * channels)) {
+            let (values, gates) = x.split_at(channels);
+            arch.dispatch(Glu { out, values, gates });
+        }
     });
     out
+}
+
+struct Glu<'a> {
+    out: &'a mut [f32],
+    values: &'a [f32],
+    gates: &'a [f32],
+}
+
+impl WithSimd for Glu<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        for ((o, v), g) in self.out.iter_mut().zip(self.values).zip(self.gates) {
+            *o = v * sigmoid(*g);
+        }
+    }
 }
 
 /// `x` `[batch, 2 channels, time]`, `condition` `[batch, 2 channels]` -> `[batch, channels, time]`.
@@ -67,16 +93,27 @@ pub fn tanh_gate(x: &[f32], condition: &[f32], [_, double, time]: [usize; 3]) ->
     out.par_chunks_mut(time).enumerate().with_min_len((CHUNK / time).max(1)).for_each(|(row, out)| {
         let (item, channel) = (row / channels, row % channels);
         let [first, second] = [channel, channels + channel].map(|c| item * double + c);
-        let (a, b) = (&x[first * time..][..time], &x[second * time..][..time]);
-        let (ca, cb) = (condition[first], condition[second]);
-        arch.dispatch(
-            #[inline(always)]
-            || {
-                for ((o, a), b) in out.iter_mut().zip(a).zip(b) {
-                    *o = tanh(a + ca) * sigmoid(b + cb);
-                }
-            },
-        );
+        let part = |row: usize| (&x[row * time..][..time], condition[row]);
+        arch.dispatch(TanhGate { out, value: part(first), gate: part(second) });
     });
     out
+}
+
+struct TanhGate<'a> {
+    out: &'a mut [f32],
+    /// Values and what is added to them.
+    value: (&'a [f32], f32),
+    gate: (&'a [f32], f32),
+}
+
+impl WithSimd for TanhGate<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        let ((a, ca), (b, cb)) = (self.value, self.gate);
+        for ((o, a), b) in self.out.iter_mut().zip(a).zip(b) {
+            *o = tanh(a + ca) * sigmoid(b + cb);
+        }
+    }
 }

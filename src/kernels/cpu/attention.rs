@@ -1,11 +1,11 @@
 //! Attention over tiles of queries whose scores stay in the second-level cache.
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::math::exp;
 
 /// Queries of a tile.
-const TILE: usize = 48;
+const TILE: usize = 128;
 
 /// A tensor `[batch, heads, rows, columns]` with any strides.
 pub struct View<'a> {
@@ -107,11 +107,7 @@ pub fn attention(q: &View, k: &View, v: &View, bias: Option<&View>, scale: f32, 
             let visible = if causal { keys - queries + first + i + 1 } else { seen };
             let (row, hidden) = row.split_at_mut(visible);
             hidden.fill(0.0);
-            inverse[i] = 1.0
-                / arch.dispatch(
-                    #[inline(always)]
-                    || exponentials(row),
-                );
+            inverse[i] = 1.0 / arch.dispatch(Exponentials(row));
         }
         // SAFETY: `target` holds `batch * queries` rows of `heads * width`; this index alone writes the part of head `h`
         // in the rows `first..first + rows` of item `b`. The views were checked.
@@ -148,28 +144,30 @@ pub fn attention(q: &View, k: &View, v: &View, bias: Option<&View>, scale: f32, 
 }
 
 /// Replaces scores by `exp(score - largest)`; returns their sum.
+struct Exponentials<'a>(&'a mut [f32]);
+
+impl WithSimd for Exponentials<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) -> f32 {
+        let row = self.0;
+        let largest = lanes(row, f32::NEG_INFINITY, |a, b| if b > a { b } else { a });
+        row.iter_mut().for_each(|x| *x = exp(*x - largest));
+        lanes(row, 0.0, |a, b| a + b)
+    }
+}
+
+/// Folds `row` in as many independent lanes as vectors have.
 #[inline(always)]
-fn exponentials(row: &mut [f32]) -> f32 {
-    const LANES: usize = 16;
-    let mut largest = [f32::NEG_INFINITY; LANES];
-    for x in row.chunks(LANES) {
-        for (m, x) in largest.iter_mut().zip(x) {
-            *m = if *x > *m { *x } else { *m };
+fn lanes(row: &[f32], start: f32, f: impl Fn(f32, f32) -> f32 + Copy) -> f32 {
+    const LANES: usize = 32;
+    let mut held = [start; LANES];
+    let (chunks, rest) = row.as_chunks::<LANES>();
+    for chunk in chunks {
+        for i in 0..LANES {
+            held[i] = f(held[i], chunk[i]);
         }
     }
-    let largest = largest.into_iter().fold(f32::NEG_INFINITY, f32::max);
-    let mut sums = [0.0f32; LANES];
-    let mut chunks = row.chunks_exact_mut(LANES);
-    for x in &mut chunks {
-        for (sum, x) in sums.iter_mut().zip(x) {
-            *x = exp(*x - largest);
-            *sum += *x;
-        }
-    }
-    let mut sum: f32 = sums.iter().sum();
-    for x in chunks.into_remainder() {
-        *x = exp(*x - largest);
-        sum += *x;
-    }
-    sum
+    rest.iter().chain(&held).copied().fold(start, f)
 }

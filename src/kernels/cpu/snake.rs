@@ -1,5 +1,5 @@
 //! Alias-free SnakeBeta: doubling, sine and halving over tiles that stay in the first cache.
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::math::sin_squared;
@@ -48,10 +48,7 @@ pub fn snake(x: &[f32], slope: &[f32], scale: &[f32], [_, channels, time]: [usiz
         out.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, out)| {
             for (tile, out) in out.chunks_mut(TILE).enumerate() {
                 let start = chunk * CHUNK + tile * TILE;
-                arch.dispatch(
-                    #[inline(always)]
-                    || one_tile(x, start, out, slope, scale, &filters),
-                );
+                arch.dispatch(Tile { x, start, out, slope, scale, filters: &filters });
             }
         });
     });
@@ -59,8 +56,28 @@ pub fn snake(x: &[f32], slope: &[f32], scale: &[f32], [_, channels, time]: [usiz
 }
 
 /// The samples `start..start + out.len()` of a row.
+struct Tile<'a> {
+    x: &'a [f32],
+    start: usize,
+    out: &'a mut [f32],
+    slope: f32,
+    scale: f32,
+    filters: &'a Filters,
+}
+
+// A closure would do, were it certain to be inlined into the function that has the vector instructions.
+impl WithSimd for Tile<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        one_tile(self);
+    }
+}
+
 #[inline(always)]
-fn one_tile(x: &[f32], start: usize, out: &mut [f32], slope: f32, scale: f32, f: &Filters) {
+fn one_tile(tile: Tile) {
+    let Tile { x, start, out, slope, scale, filters: f } = tile;
     let time = x.len();
     // Samples start - 6 .. start + TILE + 6, the edge samples repeated outwards.
     let mut input = [0.0f32; WIDE + 2 * REACH];
@@ -72,11 +89,19 @@ fn one_tile(x: &[f32], start: usize, out: &mut [f32], slope: f32, scale: f32, f:
             *v = x[(first + i as isize).clamp(0, time as isize - 1) as usize];
         }
     }
+    let x: [&[f32; WIDE]; 7] = [
+        shifted(&input, 0),
+        shifted(&input, 1),
+        shifted(&input, 2),
+        shifted(&input, 3),
+        shifted(&input, 4),
+        shifted(&input, 5),
+        shifted(&input, 6),
+    ];
     let (mut even, mut odd) = ([0.0f32; WIDE], [0.0f32; WIDE]);
     for i in 0..WIDE {
-        let w = |k: usize| input[i + k];
-        let e = six(&f.up_even, [w(0), w(1), w(2), w(3), w(4), w(5)]);
-        let o = six(&f.up_odd, [w(1), w(2), w(3), w(4), w(5), w(6)]);
+        let e = six(&f.up_even, [x[0][i], x[1][i], x[2][i], x[3][i], x[4][i], x[5][i]]);
+        let o = six(&f.up_odd, [x[1][i], x[2][i], x[3][i], x[4][i], x[5][i], x[6][i]]);
         even[i] = sin_squared(slope * e).mul_add(scale, e);
         odd[i] = sin_squared(slope * o).mul_add(scale, o);
     }
@@ -92,13 +117,31 @@ fn one_tile(x: &[f32], start: usize, out: &mut [f32], slope: f32, scale: f32, f:
         even[end..].fill(edge);
         odd[end..].fill(edge);
     }
+    let e: [&[f32; TILE]; 6] = [
+        shifted(&even, 1),
+        shifted(&even, 2),
+        shifted(&even, 3),
+        shifted(&even, 4),
+        shifted(&even, 5),
+        shifted(&even, 6),
+    ];
+    let o: [&[f32; TILE]; 6] =
+        [shifted(&odd, 0), shifted(&odd, 1), shifted(&odd, 2), shifted(&odd, 3), shifted(&odd, 4), shifted(&odd, 5)];
     let mut done = [0.0f32; TILE];
     for i in 0..TILE {
-        let (e, o) = (|k: usize| even[i + k], |k: usize| odd[i + k]);
-        done[i] = six(&f.down_even, [e(1), e(2), e(3), e(4), e(5), e(6)])
-            + six(&f.down_odd, [o(0), o(1), o(2), o(3), o(4), o(5)]);
+        done[i] = six(&f.down_even, [e[0][i], e[1][i], e[2][i], e[3][i], e[4][i], e[5][i]])
+            + six(&f.down_odd, [o[0][i], o[1][i], o[2][i], o[3][i], o[4][i], o[5][i]]);
     }
     out.copy_from_slice(&done[..out.len()]);
+}
+
+/// `N` values from `from` on, as an array: loops over it need no checks, and so become vector code.
+#[inline(always)]
+fn shifted<const N: usize>(x: &[f32], from: usize) -> &[f32; N] {
+    match x.get(from..).and_then(<[f32]>::first_chunk) {
+        Some(chunk) => chunk,
+        None => unreachable!("tiles hold their reach"),
+    }
 }
 
 #[inline(always)]
