@@ -6,6 +6,7 @@
 mod activation;
 mod attention;
 mod conv;
+mod linear;
 mod snake;
 
 // The only place with unsafe code: pointers into tiles, whose bounds are checked before the loops.
@@ -15,6 +16,7 @@ mod cpu;
 pub use activation::{Activation, glu, swiglu, tanh_gate};
 pub use attention::attention;
 pub use conv::PackedConv;
+pub use linear::{pack_linear, packed_linear};
 pub use snake::alias_free_snake;
 
 use burn::tensor::Device;

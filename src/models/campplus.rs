@@ -4,11 +4,12 @@
 //! densely connected time-delay layers with context-aware masking, and statistics pooling.
 use burn::module::Module;
 use burn::nn::conv::{Conv1d, Conv1dConfig, Conv2d, Conv2dConfig};
-use burn::nn::{Linear, LinearConfig, PaddingConfig1d, PaddingConfig2d};
+use burn::nn::{PaddingConfig1d, PaddingConfig2d};
 use burn::tensor::activation::{relu, sigmoid};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use crate::nn::linear::{Linear, LinearConfig};
 use crate::nn::norm::Affine;
 
 /// Frames over which the local context is averaged.

@@ -2,12 +2,13 @@
 //!
 //! Source: network specification 3. Each version uses one half only, so each half is a network of its own.
 use burn::module::{Initializer, Module, Param};
+use burn::nn::PaddingConfig1d;
 use burn::nn::conv::{Conv1d, Conv1dConfig};
-use burn::nn::{Linear, LinearConfig, PaddingConfig1d};
 use burn::tensor::{Device, Int, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::nn::convnext::{Backbone, BackboneConfig};
+use crate::nn::linear::{Linear, LinearConfig};
 
 /// Shortest vector that can be normalised, as PyTorch's `normalize` has it.
 const SHORTEST: f32 = 1e-12;

@@ -6,9 +6,6 @@ mod block;
 mod head;
 pub mod timestep;
 
-use std::ops::Range;
-
-use burn::nn::{Linear, LinearConfig};
 use burn::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +13,7 @@ pub use self::block::Block;
 pub use self::head::Head;
 use self::timestep::TimestepEmbedder;
 use crate::nn::adaptive_norm::AdaptiveNorm;
+use crate::nn::linear::{Linear, LinearConfig, SplitLinear};
 use crate::nn::rotary::Rotary;
 use crate::nn::wavenet::WaveNetConfig;
 
@@ -46,11 +44,11 @@ pub struct Dit {
     wavenet_time: TimestepEmbedder,
     content: Linear,
     /// Reads the channels `[x, prompt, content, style]`.
-    merge: Linear,
+    merge: SplitLinear,
     pub blocks: Vec<Block>,
     norm: AdaptiveNorm,
     /// Reads the channels `[transformer output, x]`.
-    long_skip: Linear,
+    long_skip: SplitLinear,
     pub head: Head,
     mel_bins: usize,
     hidden: usize,
@@ -82,10 +80,10 @@ impl DitConfig {
             time: TimestepEmbedder::new(hidden, device),
             wavenet_time: TimestepEmbedder::new(hidden, device),
             content: LinearConfig::new(self.content, hidden).init(device),
-            merge: LinearConfig::new(merged, hidden).init(device),
+            merge: LinearConfig::new(merged, hidden).init_split(device),
             blocks: (0..self.layers).map(|i| Block::new(self, i, device)).collect(),
             norm: AdaptiveNorm::new(hidden, hidden, device),
-            long_skip: LinearConfig::new(hidden + self.mel_bins, hidden).init(device),
+            long_skip: LinearConfig::new(hidden + self.mel_bins, hidden).init_split(device),
             head: Head::new(self, device),
             mel_bins: self.mel_bins,
             hidden,
@@ -108,14 +106,10 @@ impl Dit {
         let device = prompt.device();
         let style_start = 2 * mel_bins + self.hidden;
         let style_end = style_start + style.dims()[1];
-        let constant = style.matmul(rows(&self.merge, style_start..style_end)).unsqueeze_dim(1);
-        let constant = match &self.merge.bias {
-            Some(bias) => constant + bias.val().unsqueeze(),
-            None => constant,
-        };
-        let merged = prompt.matmul(rows(&self.merge, mel_bins..2 * mel_bins).unsqueeze())
-            + self.content.forward(content).matmul(rows(&self.merge, 2 * mel_bins..style_start).unsqueeze())
-            + constant;
+        let constant = self.merge.part(style.unsqueeze_dim(1), style_start..style_end);
+        let merged = self.merge.part(prompt, mel_bins..2 * mel_bins)
+            + self.merge.part(self.content.forward(content), 2 * mel_bins..style_start)
+            + self.merge.add_bias(constant);
         let mask = lengths.map(|lengths| {
             let frames: Vec<f32> =
                 lengths.iter().flat_map(|&n| (0..time).map(move |t| f32::from(u8::from(t < n)))).collect();
@@ -147,7 +141,7 @@ impl Dit {
 
     /// The transformer's input `[batch, time, hidden]`.
     pub fn merge(&self, x: Tensor<3>, context: &Context) -> Tensor<3> {
-        context.merged.clone() + x.matmul(rows(&self.merge, 0..self.mel_bins).unsqueeze())
+        context.merged.clone() + self.merge.part(x, 0..self.mel_bins)
     }
 
     /// All blocks: `[batch, time, hidden]` to the same.
@@ -169,12 +163,8 @@ impl Dit {
 
     /// Adds the state `x` to the transformer's output: `[batch, time, hidden]`.
     pub fn add_long_skip(&self, states: Tensor<3>, x: Tensor<3>) -> Tensor<3> {
-        let skip = x.matmul(rows(&self.long_skip, self.hidden..self.hidden + self.mel_bins).unsqueeze());
-        let skip = match &self.long_skip.bias {
-            Some(bias) => skip + bias.val().unsqueeze(),
-            None => skip,
-        };
-        states.matmul(rows(&self.long_skip, 0..self.hidden).unsqueeze()) + skip
+        let skip = self.long_skip.part(x, self.hidden..self.hidden + self.mel_bins);
+        self.long_skip.part(states, 0..self.hidden) + self.long_skip.add_bias(skip)
     }
 }
 
@@ -188,10 +178,4 @@ impl Context {
 /// The frames of `x` `[batch, time, channels]` from `start` on.
 fn from(x: Tensor<3>, start: usize) -> Tensor<3> {
     x.slice(s![.., start..])
-}
-
-/// The part of a layer's weight that reads the input channels `range`: a concatenated input is projected part by part,
-/// so that the constant parts are projected once and nothing is copied.
-fn rows(layer: &Linear, range: Range<usize>) -> Tensor<2> {
-    layer.weight.val().slice([range])
 }

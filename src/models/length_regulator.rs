@@ -1,9 +1,11 @@
 //! Length regulator: stretches content features to a number of mel frames.
 use burn::nn::conv::{Conv1d, Conv1dConfig};
-use burn::nn::{GroupNorm, GroupNormConfig, Linear, LinearConfig, PaddingConfig1d};
+use burn::nn::{GroupNorm, GroupNormConfig, PaddingConfig1d};
 use burn::prelude::*;
 use burn::tensor::activation::mish;
 use serde::{Deserialize, Serialize};
+
+use crate::nn::linear::{Linear, LinearConfig};
 
 /// Mel frames for each 50 Hz content frame (22050 / 256 / 50, rounded as the reference does).
 const FRAMES_PER_CONTENT: f64 = 1.72;

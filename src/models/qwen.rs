@@ -2,13 +2,14 @@
 //!
 //! Source: network specification 11; Qwen3 technical report (arXiv:2505.09388).
 use burn::module::Module;
-use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig, RmsNorm, RmsNormConfig};
+use burn::nn::{Embedding, EmbeddingConfig, RmsNorm, RmsNormConfig};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use crate::kernels::swiglu;
 use crate::nn::attention::{attend_cached, attend_causal, merge_heads};
 use crate::nn::kv_cache::{KvCache, LayerCache};
+use crate::nn::linear::{Linear, LinearConfig};
 
 /// Sizes of [`Qwen`] and how its answers are drawn.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,10 +1,10 @@
 //! Semantic-to-mel: everything that turns content features into a mel spectrogram, stored as one file.
-use burn::nn::{Linear, LinearConfig};
 use burn::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::dit::{Dit, DitConfig};
 use super::length_regulator::{LengthRegulator, LengthRegulatorConfig};
+use crate::nn::linear::{Linear, LinearConfig};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -4,12 +4,13 @@
 //! `Wav2Vec2BertModel`. Only the layers below the one whose output is used exist.
 use burn::module::{Initializer, Module, Param};
 use burn::nn::conv::{Conv1d, Conv1dConfig};
-use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
+use burn::nn::{LayerNorm, LayerNormConfig};
 use burn::tensor::ops::PadMode;
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use crate::kernels::{Activation, attention, glu};
+use crate::nn::linear::{Linear, LinearConfig};
 
 /// Sizes of [`W2vBert`].
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -1,6 +1,7 @@
 //! RMS normalisation whose scale and shift come from a conditioning vector.
+use crate::nn::linear::{Linear, LinearConfig};
 use burn::module::Param;
-use burn::nn::{Initializer, Linear, LinearConfig};
+use burn::nn::Initializer;
 use burn::prelude::*;
 
 const EPSILON: f64 = 1e-5;

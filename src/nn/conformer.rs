@@ -1,13 +1,14 @@
 //! Conformer encoder (arXiv:2005.08100) in WeNet's arrangement, with positions that never shift.
 use burn::module::{Initializer, Module, Param};
 use burn::nn::conv::{Conv1d, Conv1dConfig, Conv2d, Conv2dConfig};
-use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig, PaddingConfig1d};
+use burn::nn::{LayerNorm, LayerNormConfig, PaddingConfig1d};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::attention::{attend, merge_heads, split_heads};
 use crate::kernels::{Activation, glu};
+use crate::nn::linear::{Linear, LinearConfig};
 
 /// Output frames sub-sampled at once. The convolution's output is 512 times as wide as its input: a whole 15 s clip
 /// would need 0.8 GB for a moment.

@@ -3,10 +3,11 @@
 //! Source: network specification 3.1; Siuzdak 2023 (arXiv:2306.00814).
 use burn::module::{Initializer, Module, Param};
 use burn::nn::conv::{Conv1d, Conv1dConfig};
-use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig, PaddingConfig1d};
+use burn::nn::{LayerNorm, LayerNormConfig, PaddingConfig1d};
 use burn::tensor::{Device, Tensor};
 
 use crate::kernels::Activation;
+use crate::nn::linear::{Linear, LinearConfig};
 
 const KERNEL: usize = 7;
 const EPSILON: f64 = 1e-6;

@@ -4,6 +4,7 @@ pub mod attention;
 pub mod conformer;
 pub mod convnext;
 pub mod kv_cache;
+pub mod linear;
 pub mod norm;
 pub mod perceiver;
 pub mod rotary;

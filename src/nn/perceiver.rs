@@ -1,11 +1,11 @@
 //! Perceiver resampler (Flamingo, arXiv:2204.14198): learned latents read a sequence of any length.
 use burn::module::{Initializer, Module, Param};
-use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::attention::{attend, merge_heads, split_heads};
 use crate::kernels::Activation;
+use crate::nn::linear::{Linear, LinearConfig};
 
 /// Sizes of a [`Perceiver`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,11 +1,11 @@
 //! WaveNet residual stack with gated activations and global conditioning (van den Oord et al. 2016, WN of Glow-TTS).
 use burn::nn::conv::{Conv1d, Conv1dConfig};
-use burn::nn::{Linear, LinearConfig};
 use burn::prelude::*;
 use burn::tensor::ops::PadMode;
 use serde::{Deserialize, Serialize};
 
 use crate::kernels::tanh_gate;
+use crate::nn::linear::{Linear, LinearConfig};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -10,6 +10,7 @@ use crate::models::emotion_bank::EmotionBank;
 use crate::models::gpt::Gpt;
 use crate::models::s2mel::S2Mel;
 use crate::models::w2v_bert::{FeatureStats, W2vBert};
+use crate::nn::linear::pack;
 use crate::weights::load_file;
 use crate::{Error, ModelFiles, Result};
 
@@ -36,15 +37,19 @@ pub(crate) enum Codec {
 impl Networks {
     pub fn load(files: &ModelFiles, config: &ModelConfig, device: &Device) -> Result<Self> {
         Ok(Self {
-            w2v_bert: load_file(config.w2v_bert.init(device), files, "w2v_bert.bpk")?,
+            w2v_bert: pack(load_file(config.w2v_bert.init(device), files, "w2v_bert.bpk")?, device),
             feature_stats: load_file(config.feature_stats().init(device), files, "w2v_stats.bpk")?,
             codec: match &config.codec {
-                CodecConfig::Semantic(codec) => Codec::Semantic(load_file(codec.init(device), files, "codec.bpk")?),
-                CodecConfig::Decoder(codec) => Codec::Decoder(load_file(codec.init(device), files, "codec.bpk")?),
+                CodecConfig::Semantic(codec) => {
+                    Codec::Semantic(pack(load_file(codec.init(device), files, "codec.bpk")?, device))
+                }
+                CodecConfig::Decoder(codec) => {
+                    Codec::Decoder(pack(load_file(codec.init(device), files, "codec.bpk")?, device))
+                }
             },
-            campplus: load_file(config.campplus.init(device), files, "campplus.bpk")?,
-            gpt: load_file(config.gpt.init(device), files, "gpt.bpk")?,
-            s2mel: load_file(config.s2mel.init(device), files, "s2mel.bpk")?,
+            campplus: pack(load_file(config.campplus.init(device), files, "campplus.bpk")?, device),
+            gpt: pack(load_file(config.gpt.init(device), files, "gpt.bpk")?, device),
+            s2mel: pack(load_file(config.s2mel.init(device), files, "s2mel.bpk")?, device),
             vocoder: Vocoder::new(load_file(config.bigvgan.init(device), files, "bigvgan.bpk")?, device),
             emotion_bank: load_file(config.emotion_bank().init(device), files, "emotion_bank.bpk")?,
         })

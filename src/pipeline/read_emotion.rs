@@ -6,7 +6,9 @@ use tokenizers::Tokenizer;
 use super::decode::{processors, rng::draw};
 use super::emotion::EmotionVector;
 use crate::models::qwen::{Qwen, QwenConfig};
+use crate::nn::linear::pack;
 use crate::text::emotion_text;
+use crate::weights::load_file;
 use crate::{Error, ModelFiles, Result};
 
 /// An answer has eight numbers; a model that writes more than this has lost its way.
@@ -37,7 +39,7 @@ pub(super) fn read(
         what,
         hint: "give the emotion with --emotion-vector instead".into(),
     };
-    let model = crate::weights::load_file(config.init(device), files, "qwen.bpk")?;
+    let model = pack(load_file(config.init(device), files, "qwen.bpk")?, device);
     let text: String = text.chars().take(MAX_TEXT).collect();
     let prompt = tokenizer.encode(emotion_text::prompt(&text), false).map_err(|e| failed(e.to_string()))?;
     if let Some(id) = prompt.get_ids().iter().find(|id| **id as usize >= config.vocabulary) {

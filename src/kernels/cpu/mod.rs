@@ -5,6 +5,7 @@
 mod activation;
 mod attention;
 pub mod conv;
+pub mod linear;
 mod math;
 mod snake;
 
@@ -34,6 +35,8 @@ pub trait CpuKernels: Backend {
         sum: FloatTensor<Self>,
         dilation: usize,
     ) -> FloatTensor<Self>;
+
+    fn linear(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self>;
 
     fn activate(x: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self>;
 
@@ -83,6 +86,12 @@ impl CpuKernels for Flex {
         assert_eq!(dims::<3>(&sum), size.output_dims(), "conv1d_add: the sum has another shape than the convolution");
         conv::conv1d(floats(&x), floats(&weight), floats(&bias), sum.storage_mut(), &size, true);
         sum
+    }
+
+    fn linear(x: FlexTensor, weight: FlexTensor, bias: FlexTensor) -> FlexTensor {
+        let ([rows, _], [outputs]) = (dims(&x), dims(&bias));
+        let (x, weight, bias) = (contiguous(x), contiguous(weight), contiguous(bias));
+        tensor(linear::linear(floats(&x), floats(&weight), floats(&bias), rows), &[rows, outputs])
     }
 
     fn activate(x: FlexTensor, activation: Activation) -> FlexTensor {

@@ -1,11 +1,11 @@
 //! One transformer block: self-attention with rotary positions and a SwiGLU feed-forward, both conditioned on the time.
-use burn::nn::{Linear, LinearConfig};
 use burn::prelude::*;
 use burn::tensor::module::attention as composed;
 
 use super::DitConfig;
 use crate::kernels::{attention, swiglu};
 use crate::nn::adaptive_norm::AdaptiveNorm;
+use crate::nn::linear::{Linear, LinearConfig};
 use crate::nn::rotary::Rotary;
 
 #[derive(Module, Debug)]

@@ -1,11 +1,11 @@
 //! The head that turns transformer states into mel velocities: WaveNet, then a modulated projection.
-use burn::nn::{Linear, LinearConfig};
 use burn::prelude::*;
 use burn::tensor::activation::silu;
 use burn::tensor::module::layer_norm;
 
 use super::DitConfig;
 use crate::nn::adaptive_norm::halves;
+use crate::nn::linear::{Linear, LinearConfig};
 use crate::nn::wavenet::WaveNet;
 
 #[derive(Module, Debug)]

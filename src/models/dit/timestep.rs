@@ -1,5 +1,5 @@
 //! Embedding of the flow-matching time.
-use burn::nn::{Linear, LinearConfig};
+use crate::nn::linear::{Linear, LinearConfig};
 use burn::prelude::*;
 use burn::tensor::activation::silu;
 

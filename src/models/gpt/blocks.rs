@@ -1,11 +1,12 @@
 //! GPT-2's transformer block (Radford et al. 2019).
 use burn::module::Module;
-use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
+use burn::nn::{LayerNorm, LayerNormConfig};
 use burn::tensor::{Device, Tensor};
 
 use crate::kernels::Activation;
 use crate::nn::attention::{attend_cached, attend_causal, merge_heads, split_heads};
 use crate::nn::kv_cache::LayerCache;
+use crate::nn::linear::{Linear, LinearConfig};
 
 /// Causal attention and a feed-forward network, both pre-norm and residual. components.md 6.1.
 #[derive(Module, Debug)]

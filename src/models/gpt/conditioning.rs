@@ -1,10 +1,11 @@
 //! What the GPT hears about speaker and emotion before it reads the text.
 use burn::module::Module;
-use burn::nn::{Embedding, Linear};
+use burn::nn::Embedding;
 use burn::tensor::Tensor;
 
 use super::Gpt;
 use crate::nn::conformer::Conformer;
+use crate::nn::linear::Linear;
 use crate::nn::perceiver::Perceiver;
 
 /// The speaker's way into the prompt; the one great difference between 2.0 and 2.5.

@@ -1,5 +1,5 @@
 //! Sizes of the GPT and of the encoders that condition it.
-use burn::nn::{EmbeddingConfig, LayerNormConfig, LinearConfig};
+use burn::nn::{EmbeddingConfig, LayerNormConfig};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
@@ -7,6 +7,7 @@ use super::blocks::Block;
 use super::conditioning::{EmotionEncoder, LatentSpeaker, SpeakerEncoder, VectorSpeaker};
 use super::{Gpt, Tokens};
 use crate::nn::conformer::ConformerConfig;
+use crate::nn::linear::LinearConfig;
 use crate::nn::perceiver::PerceiverConfig;
 use crate::{Error, Result};
 

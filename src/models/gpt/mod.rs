@@ -6,7 +6,7 @@ mod conditioning;
 mod config;
 
 use burn::module::Module;
-use burn::nn::{Embedding, LayerNorm, Linear};
+use burn::nn::{Embedding, LayerNorm};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 pub use blocks::Block;
@@ -14,6 +14,7 @@ pub use conditioning::{EmotionEncoder, LatentSpeaker, SpeakerEncoder, VectorSpea
 pub use config::{Conditioning, EncoderConfig, GptConfig};
 
 use crate::nn::kv_cache::KvCache;
+use crate::nn::linear::Linear;
 use crate::{Error, Result};
 
 /// GPT-2 over `[conditioning, text, codes]`, with its own embeddings and position tables for text and codes.
@@ -87,7 +88,7 @@ impl Gpt {
     /// Feeds one code per sequence held in `cache`, all at row `position` of the position table; returns the logits of
     /// the next codes, `[sequences, codes]`.
     pub fn step(&self, codes: &[u32], position: usize, cache: &mut KvCache) -> Tensor<2> {
-        let device = self.head.weight.device();
+        let device = self.head.device();
         let position = self.code_positions.weight.val().narrow(0, position, 1).unsqueeze::<3>();
         let ids = Tensor::<1, Int>::from_data(ids(codes), &device).unsqueeze_dim(1);
         self.last_logits(self.code_embedding.forward(ids) + position, cache)
@@ -145,7 +146,7 @@ impl Gpt {
         let mut all = vec![self.tokens.start_text];
         all.extend(text);
         all.push(self.tokens.stop_text);
-        let device = self.head.weight.device();
+        let device = self.head.device();
         let rows = self.text_embedding.forward(Tensor::<1, Int>::from_data(ids(&all), &device).unsqueeze());
         let rows = rows + self.text_positions.weight.val().narrow(0, 0, all.len()).unsqueeze();
         match (&self.speaker, language) {
