@@ -27,6 +27,16 @@ fn main() {
             Tensor::<2>::random([m, k], Distribution::Normal(0.0, 1.0), &d),
             Tensor::<2>::random([k, n], Distribution::Normal(0.0, 1.0), &d),
         );
+        let w = pack_linear(b.clone());
+        for rows in [1usize, 3, 8, m] {
+            let x = a.clone().narrow(0, 0, rows);
+            time(&format!("linear packed {rows}x{k}x{n}"), 2.0 * (rows * k * n) as f64, || {
+                touch(packed_linear(x.clone(), w.clone(), None, n))
+            });
+            time(&format!("linear flex {rows}x{k}x{n}"), 2.0 * (rows * k * n) as f64, || {
+                touch(x.clone().matmul(b.clone()))
+            });
+        }
         time(&format!("matmul {m}x{k}x{n}"), 2.0 * (m * k * n) as f64, || touch(a.clone().matmul(b.clone())));
     }
     for (c, t, k, dil) in [

@@ -40,6 +40,23 @@ impl ModelFiles {
         }
     }
 
+    /// Files of a folder, in the order of their names, as `folder/name`.
+    pub fn list(&self, folder: &str) -> Vec<String> {
+        let mut found: Vec<String> = match self {
+            Self::Directory(path) => std::fs::read_dir(path.join(folder))
+                .into_iter()
+                .flatten()
+                .filter_map(|entry| Some(format!("{folder}/{}", entry.ok()?.file_name().to_str()?)))
+                .collect(),
+            Self::Memory { files, .. } => {
+                let inside = |name: &&String| name.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+                files.keys().filter(inside).cloned().collect()
+            }
+        };
+        found.sort();
+        found
+    }
+
     pub fn contains(&self, file: &str) -> bool {
         match self {
             Self::Directory(path) => path.join(file).is_file(),

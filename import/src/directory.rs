@@ -117,6 +117,9 @@ impl Import {
         for (name, origin) in &self.model.copies {
             (options.progress)(name);
             let target = dir.join(name);
+            if let Some(folder) = target.parent() {
+                std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+            }
             std::fs::copy(origin, &target).map_err(Error::io("copy", origin))?;
             files.push(entry(dir, name, None, vec![describe(origin)?])?);
         }

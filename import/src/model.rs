@@ -30,7 +30,7 @@ pub struct Model {
     pub config: Value,
     pub files: Vec<WeightFile>,
     /// Files copied as they are: name in the model directory and origin.
-    pub copies: Vec<(&'static str, PathBuf)>,
+    pub copies: Vec<(String, PathBuf)>,
     /// Files written from a conversion: name, contents, origin.
     pub texts: Vec<(&'static str, String, PathBuf)>,
     pub notes: Vec<String>,
@@ -63,6 +63,7 @@ impl Model {
         };
         model.open_common(&layout, path, &official, &mut networks)?;
         model.open_qwen(&layout, &mut networks)?;
+        model.copies.extend(voices(dir)?);
         let emotion_groups =
             config::sizes_at(&official, "emo_num").map_err(|source| Error::Config { path: path.into(), source })?;
         networks.insert("emotion_groups".into(), json!(emotion_groups));
@@ -108,7 +109,7 @@ impl Model {
             self.texts.push(("tokenizer.json", sentencepiece::convert_file(pieces)?, pieces.into()));
         } else {
             let [ranks] = layout.require([Role::Tiktoken])?;
-            self.copies.push(("tokenizer.tiktoken", ranks.into()));
+            self.copies.push(("tokenizer.tiktoken".into(), ranks.into()));
         }
         Ok(networks)
     }
@@ -186,9 +187,27 @@ impl Model {
         let (value, vars) = config::qwen::qwen(&official::read(config)?, generation.as_ref())
             .map_err(|source| Error::Config { path: config.into(), source })?;
         networks.insert("qwen".into(), value);
-        self.copies.push(("qwen_tokenizer.json", tokenizer.into()));
+        self.copies.push(("qwen_tokenizer.json".into(), tokenizer.into()));
         self.add("qwen", tables::qwen(), vars, Checkpoint::open(weights)?)
     }
+}
+
+/// Clips that a model brings along as voices, `voices/NAME.flac` or `.wav`. The official models have none.
+fn voices(dir: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let folder = dir.join("voices");
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(&folder).map_err(Error::io("read", &folder))? {
+        let path = entry.map_err(Error::io("read", &folder))?.path();
+        let clip = path.extension().is_some_and(|e| e == "flac" || e == "wav");
+        if let (true, Some(name)) = (clip, path.file_name().and_then(|n| n.to_str())) {
+            found.push((std::format!("voices/{name}"), path));
+        }
+    }
+    found.sort();
+    Ok(found)
 }
 
 type Networks = serde_json::Map<String, Value>;

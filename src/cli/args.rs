@@ -44,9 +44,10 @@ pub struct Say {
     #[arg(long, value_name = "FILE")]
     pub text_file: Option<PathBuf>,
 
-    /// Reference clip of the voice: wav, flac, mp3, ogg or m4a; 5 to 15 seconds of clean speech are best
-    #[arg(long, value_name = "FILE")]
-    pub voice: PathBuf,
+    /// The voice: a clip (wav, flac, mp3, ogg or m4a; 5 to 15 seconds of clean speech are best), or the name of a voice
+    /// that the model brings along; without it the first of those
+    #[arg(long, value_name = "FILE|NAME")]
+    pub voice: Option<String>,
 
     /// Where the wav goes; `-` is standard output
     #[arg(short, long, value_name = "FILE", default_value = "out.wav")]

@@ -21,7 +21,8 @@ pub fn run(args: &Say, quiet: bool) -> Result<(), Failure> {
     options(args, Options::default())?;
     let vector = args.emotion.emotion_vector.as_deref().map(str::parse::<EmotionVector>).transpose()?;
     // Read the clips first: a wrong path should not cost the seconds it takes to load a model.
-    let reference = load_reference(&args.voice, REFERENCE_SECONDS)?;
+    let clip = args.voice.as_deref().filter(|voice| is_file(voice)).map(Path::new);
+    let reference = clip.map(|path| load_reference(path, REFERENCE_SECONDS)).transpose()?;
     let emotion_reference =
         args.emotion.emotion_audio.as_deref().map(|path| load_reference(path, REFERENCE_SECONDS)).transpose()?;
 
@@ -33,7 +34,10 @@ pub fn run(args: &Say, quiet: bool) -> Result<(), Failure> {
     let options = options(args, synthesizer.default_options())?;
     let loaded = start.elapsed();
     bar.set_prefix("voice");
-    let voice = synthesizer.voice(&reference)?;
+    let voice = match &reference {
+        Some(clip) => synthesizer.voice(clip)?,
+        None => synthesizer.built_in_voice(args.voice.as_deref())?,
+    };
     let weight = args.emotion.emotion_weight;
     let emotion = match (emotion_reference, vector, &args.emotion.emotion_text) {
         (Some(clip), _, _) => Emotion::Clip { clip: synthesizer.emotion_clip(&clip)?, weight },
@@ -71,6 +75,11 @@ pub fn run(args: &Say, quiet: bool) -> Result<(), Failure> {
         eprintln!();
     }
     Ok(())
+}
+
+/// Whether `voice` means a file rather than a name: it exists, or looks like a path.
+fn is_file(voice: &str) -> bool {
+    Path::new(voice).exists() || voice.contains(['/', '\\', '.'])
 }
 
 fn text(args: &Say) -> Result<String, Failure> {

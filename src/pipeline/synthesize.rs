@@ -2,13 +2,14 @@
 //!
 //! Source: pipeline specification 2.3 to 2.9.
 use std::ops::ControlFlow;
+use std::path::Path;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-use crate::audio::decode::ReferenceAudio;
+use crate::audio::decode::{ReferenceAudio, reference_from_bytes};
 use crate::config::ModelConfig;
 use crate::models::flow::{SolveOptions, solve};
 use crate::models::gpt;
@@ -22,7 +23,12 @@ use super::networks::{Codec, Networks, check_codes};
 use super::options::Options;
 use super::progress::{Observer, Progress, Stage, Timings, report};
 use super::read_emotion;
-use super::voice::{self, EmotionClip, ReferenceFeatures, Voice};
+use super::voice::{self, EmotionClip, REFERENCE_SECONDS, ReferenceFeatures, Voice};
+
+/// Folder of the clips that a model brings along as voices.
+const VOICES: &str = "voices";
+/// Clips of a few seconds; anything larger is not one.
+const MAX_VOICE: u64 = 16 << 20;
 
 /// What to say, in which voice, how.
 #[derive(Debug, Clone)]
@@ -98,6 +104,34 @@ impl Synthesizer {
 
     pub fn sample_rate(&self) -> u32 {
         self.config.mel.sample_rate as u32
+    }
+
+    /// Names of the voices that the model brings along; the first is its own choice.
+    pub fn voices(&self) -> Vec<String> {
+        let name = |file: String| Some(Path::new(&file).file_stem()?.to_str()?.to_string());
+        self.files.list(VOICES).into_iter().filter_map(name).collect()
+    }
+
+    /// One of [`Synthesizer::voices`], or the first of them.
+    pub fn built_in_voice(&self, name: Option<&str>) -> Result<Voice> {
+        let stem =
+            |file: &str| Path::new(file).file_stem().is_some_and(|stem| Some(stem.to_string_lossy().as_ref()) == name);
+        let found = self.files.list(VOICES).into_iter().find(|file| name.is_none() || stem(file));
+        let Some(file) = found else {
+            let names = self.voices();
+            return Err(Error::Input {
+                name: "voice".into(),
+                got: name.unwrap_or("none").into(),
+                expected: if names.is_empty() {
+                    "an audio file: this model brings no voices of its own".into()
+                } else {
+                    format!("an audio file, or one of the model's voices: {}", names.join(", "))
+                },
+            });
+        };
+        let bytes = self.files.read(&file, MAX_VOICE)?;
+        let origin = self.files.path(&file).display().to_string();
+        self.voice(&reference_from_bytes(bytes.into_owned(), &origin, REFERENCE_SECONDS)?)
     }
 
     /// Everything synthesis needs of a reference clip.

@@ -113,6 +113,38 @@ fn what_cannot_work_is_refused_with_the_reason() {
 }
 
 #[test]
+fn a_model_brings_voices_along() {
+    let directory = tempfile::tempdir().unwrap();
+    let (official, model) = (directory.path().join("official"), directory.path().join("model"));
+    std::fs::create_dir(&official).unwrap();
+    official_directory(&official);
+    std::fs::create_dir(official.join("voices")).unwrap();
+    std::fs::copy(voice(), official.join("voices/anna.wav")).unwrap();
+    let import = indextts(&["-q", "models", "import", text(&official), text(&model)]);
+    assert!(import.status.success(), "{}", String::from_utf8_lossy(&import.stderr));
+    assert!(indextts(&["-q", "models", "verify", text(&model)]).status.success());
+
+    let speak = |voice: &[&str]| {
+        let path = directory.path().join("out.wav");
+        let base = ["-q", "say", "HI", "--model", text(&model), "-o", text(&path), "--max-codes", "12", "--steps", "2"];
+        let output = indextts(&[&base, voice].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        std::fs::read(&path).unwrap()
+    };
+    let clip = voice();
+    let by_file = speak(&["--voice", text(&clip)]);
+    assert_eq!(speak(&[]), by_file);
+    assert_eq!(speak(&["--voice", "anna"]), by_file);
+    let unknown = indextts(&["-q", "say", "HI", "--model", text(&model), "--voice", "bert"]);
+    assert_eq!(unknown.status.code(), Some(1));
+    let stderr = String::from_utf8_lossy(&unknown.stderr);
+    assert!(stderr.contains("bert") && stderr.contains("anna"), "{stderr}");
+    // The model of the other tests brings none.
+    let none = indextts(&["-q", "say", "HI", "--model", text(self::model())]);
+    assert!(String::from_utf8_lossy(&none.stderr).contains("brings no voices"));
+}
+
+#[test]
 fn a_damaged_model_is_found_by_verify_and_refused_by_say() {
     let directory = tempfile::tempdir().unwrap();
     let copy = directory.path().join("model");
