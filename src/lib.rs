@@ -35,3 +35,4 @@ pub use pipeline::{
     Conditioning, Emotion, EmotionClip, EmotionVector, Noise, Observer, Options, Progress, REFERENCE_SECONDS,
     ReferenceFeatures, Request, Segment, Speech, Stage, Synthesizer, Timings, Voice,
 };
+pub use text::{Language, TextOptions};

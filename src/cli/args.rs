@@ -27,6 +27,8 @@ pub enum Command {
     /// Speak a text in the voice of a clip
     #[command(args_override_self = true)]
     Say(Box<Say>),
+    /// Show how a text will be read: its spoken form and, with a model, its tokens and segments
+    Text(Text),
     /// Import, inspect and verify models
     #[command(subcommand)]
     Models(ModelsCommand),
@@ -66,10 +68,61 @@ pub struct Say {
     pub seed: u64,
 
     #[command(flatten)]
+    pub reading: ReadingArgs,
+
+    #[command(flatten)]
     pub emotion: EmotionArgs,
 
     #[command(flatten)]
     pub sampling: SamplingArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Text {
+    /// The text; `-` reads it from standard input
+    #[arg(required_unless_present = "text_file", conflicts_with = "text_file")]
+    pub text: Option<String>,
+
+    /// Read the text from a UTF-8 file
+    #[arg(long, value_name = "FILE")]
+    pub text_file: Option<PathBuf>,
+
+    /// Model directory, to see tokens and segments too
+    #[arg(long, value_name = "DIR", env = "INDEXTTS_MODEL")]
+    pub model: Option<PathBuf>,
+
+    /// Longest segment in text tokens; the model's own if not given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(5..=100_000))]
+    pub segment_tokens: Option<u32>,
+
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+
+    #[command(flatten)]
+    pub reading: ReadingArgs,
+}
+
+/// Reading
+#[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Reading")]
+pub struct ReadingArgs {
+    /// Language of the text: zh, en, ja, es, ar, or another code that the model knows; found out if not given
+    #[arg(long, value_name = "CODE")]
+    pub lang: Option<indextts::Language>,
+
+    /// YAML file of words with a fixed reading, `word: reading` or `word: {en: reading, zh: reading}`; in place of the
+    /// model's glossary.yaml
+    #[arg(long, value_name = "FILE")]
+    pub glossary: Option<PathBuf>,
+
+    /// Set Japanese words apart with this vibrato dictionary (system.dic, best of UniDic 2.1.2)
+    #[arg(long, value_name = "FILE")]
+    pub ja_dictionary: Option<PathBuf>,
+
+    /// Treat the text exactly as the reference does, including what harms it
+    #[arg(long)]
+    pub faithful_text: bool,
 }
 
 /// Emotion
@@ -156,6 +209,14 @@ pub struct SamplingArgs {
     /// Longest segment in text tokens, 120
     #[arg(long, value_name = "N")]
     pub segment_tokens: Option<usize>,
+
+    /// Speak slower (above 1) or faster (below 1); models of IndexTTS-2.5 only
+    #[arg(long, value_name = "X", conflicts_with = "seconds")]
+    pub duration_factor: Option<f64>,
+
+    /// Make the speech this long, in seconds with its pauses; models of IndexTTS-2.5 only
+    #[arg(long, value_name = "S")]
+    pub seconds: Option<f64>,
 
     /// Silence between segments, milliseconds, 200
     #[arg(long, value_name = "MS")]

@@ -4,6 +4,7 @@ mod devices;
 mod models;
 mod progress;
 mod say;
+mod text;
 
 use std::process::ExitCode;
 
@@ -52,6 +53,7 @@ pub fn run() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
     let outcome = match args.command {
         Command::Say(say) => say::run(&say, args.quiet),
+        Command::Text(text) => text::run(&text),
         Command::Models(ModelsCommand::Import(import)) => models::import(&import, args.quiet),
         Command::Models(ModelsCommand::Inspect(dir)) => models::inspect(&dir),
         Command::Models(ModelsCommand::Verify(dir)) => models::verify(&dir, args.quiet),

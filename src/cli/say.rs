@@ -1,22 +1,20 @@
 //! `indextts say`.
-use std::io::Read;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
 
 use indextts::audio::{decode::load_reference, wav};
 use indextts::pipeline::decode::Positions;
-use indextts::{Emotion, EmotionVector, Error, Options, REFERENCE_SECONDS, Request, Synthesizer, device_by_name};
+use indextts::{Emotion, EmotionVector, Options, REFERENCE_SECONDS, Request, Synthesizer, device_by_name};
 
 use super::Failure;
 use super::args::{PositionsArg, Say};
 use super::progress::stages;
-
-/// Longest text accepted, bytes: a long novel. Anything more is a wrong file.
-const MAX_TEXT: u64 = 8 << 20;
+use super::text::{read_text, text_options};
 
 pub fn run(args: &Say, quiet: bool) -> Result<(), Failure> {
-    let text = text(args)?;
+    let text = read_text(args.text.as_deref(), args.text_file.as_deref())?;
+    let text_options = text_options(&args.reading)?;
     // What was typed is checked before the model is there; the model may replace the rest.
     options(args, Options::default())?;
     let vector = args.emotion.emotion_vector.as_deref().map(str::parse::<EmotionVector>).transpose()?;
@@ -31,7 +29,7 @@ pub fn run(args: &Say, quiet: bool) -> Result<(), Failure> {
     bar.set_prefix("loading");
     let device = device_by_name(&args.device)?;
     let synthesizer = Synthesizer::load(args.model.as_path(), &device)?;
-    let options = options(args, synthesizer.default_options())?;
+    let options = Options { text: text_options, ..options(args, synthesizer.default_options())? };
     let loaded = start.elapsed();
     bar.set_prefix("voice");
     let voice = match &reference {
@@ -82,33 +80,6 @@ fn is_file(voice: &str) -> bool {
     Path::new(voice).exists() || voice.contains(['/', '\\', '.'])
 }
 
-fn text(args: &Say) -> Result<String, Failure> {
-    let text = match (&args.text, &args.text_file) {
-        (_, Some(path)) => {
-            let file = std::fs::File::open(path).map_err(Error::io("open", path))?;
-            read_text(file, &path.display().to_string())?
-        }
-        (Some(text), _) if text == "-" => read_text(std::io::stdin().lock(), "standard input")?,
-        (Some(text), _) => text.clone(),
-        (None, None) => String::new(),
-    };
-    if text.trim().is_empty() {
-        return Err(Failure::Usage(
-            "there is no text to speak: give it as an argument, with --text-file, or on standard input".into(),
-        ));
-    }
-    Ok(text)
-}
-
-fn read_text(source: impl Read, name: &str) -> Result<String, Failure> {
-    let mut bytes = Vec::new();
-    source.take(MAX_TEXT + 1).read_to_end(&mut bytes).map_err(Error::io("read", name))?;
-    if bytes.len() as u64 > MAX_TEXT {
-        return Err(Failure::Usage(format!("{name}: more than {MAX_TEXT} bytes of text; split it")));
-    }
-    String::from_utf8(bytes).map_err(|e| Failure::Usage(format!("{name}: not UTF-8 text ({e}); convert it")))
-}
-
 /// What was typed, and the model's own choice of everything else.
 fn options(args: &Say, mut options: Options) -> Result<Options, Failure> {
     fn set<T: Copy>(target: &mut T, typed: Option<T>) {
@@ -131,6 +102,8 @@ fn options(args: &Say, mut options: Options) -> Result<Options, Failure> {
     };
     set(&mut options.steps, sampling.steps);
     set(&mut options.guidance, sampling.cfg);
+    set(&mut options.duration_factor, sampling.duration_factor);
+    options.seconds = sampling.seconds;
     set(&mut options.interval_silence, sampling.interval_silence);
     set(&mut options.max_segment_tokens, sampling.segment_tokens);
     options.seed = args.seed;

@@ -1,5 +1,6 @@
 //! How to synthesise.
 use crate::config::Defaults;
+use crate::text::TextOptions;
 use crate::{Error, Result};
 
 use super::decode::DecodeOptions;
@@ -22,6 +23,11 @@ pub struct Options {
     pub max_segment_tokens: usize,
     /// Length of the result against what the model would choose: 2 is twice as slow. Models of the 2.5 layout only.
     pub duration_factor: f64,
+    /// Length of the speech in seconds, pauses included, in place of what the model would choose. The segments share it by
+    /// their tokens. Models of the 2.5 layout only.
+    pub seconds: Option<f64>,
+    /// How the text is read.
+    pub text: TextOptions,
     /// Draw the exemplar of each emotion instead of taking the nearest speaker's.
     pub random_exemplars: bool,
     /// Balance and limit emotion vectors as the reference's WebUI does.
@@ -53,6 +59,8 @@ impl Options {
             interval_silence: defaults.interval_silence,
             max_segment_tokens: defaults.max_segment_tokens,
             duration_factor: 1.0,
+            seconds: None,
+            text: TextOptions::default(),
             random_exemplars: false,
             balanced_emotions: false,
         }
@@ -71,6 +79,9 @@ impl Options {
         }
         if !(0.1..=10.0).contains(&self.duration_factor) {
             return wrong("duration factor", self.duration_factor.to_string(), "a number from 0.1 to 10");
+        }
+        if self.seconds.is_some_and(|seconds| !(0.1..=36_000.0).contains(&seconds)) {
+            return wrong("seconds", format!("{:?}", self.seconds), "a number from 0.1 to 36000");
         }
         if self.max_segment_tokens < 5 {
             return wrong("segment tokens", self.max_segment_tokens.to_string(), "at least 5");

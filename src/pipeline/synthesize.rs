@@ -14,7 +14,7 @@ use crate::config::ModelConfig;
 use crate::models::flow::{SolveOptions, solve};
 use crate::models::gpt;
 use crate::models::length_regulator::{target_frames_v2, target_frames_v2_5};
-use crate::text::TextFrontEnd;
+use crate::text::{Language, TextFrontEnd};
 use crate::{Error, ModelFiles, Result};
 
 use super::decode::decode;
@@ -184,12 +184,15 @@ impl Synthesizer {
 
     /// Text to speech.
     pub fn synthesize(&self, request: &Request<'_>, observer: &mut Observer<'_>) -> Result<Speech> {
-        let options = &request.options;
+        let mut options = request.options.clone();
         options.check()?;
+        self.check_duration(&options)?;
         let mut timings = Timings::default();
-        let segments = timings.measure(Stage::Text, || self.text.segments(request.text, options.max_segment_tokens))?;
-        let mut warnings = segments.warnings;
-        let segments = segments.ids;
+        let reading =
+            timings.measure(Stage::Text, || self.text.read(request.text, options.max_segment_tokens, &options.text))?;
+        options.text.language = Some(reading.language);
+        let segments = reading.ids();
+        let mut warnings = reading.warnings;
         let count = segments.len();
         let emotion = match &request.emotion {
             Emotion::Text { text, weight } => {
@@ -203,15 +206,18 @@ impl Synthesizer {
             }
             other => other.clone(),
         };
-        let conditioning = self.conditioning(request.voice, &emotion, options)?;
+        let conditioning = self.conditioning(request.voice, &emotion, &options)?;
         let rate = self.sample_rate();
+        let tokens: usize = segments.iter().map(Vec::len).sum();
+        let spoken = options.seconds.map(|s| s - f64::from(options.interval_silence) / 1000.0 * (count - 1) as f64);
         let pause = options.interval_silence as usize * rate as usize / 1000;
         let (mut samples, mut codes) = (Vec::new(), 0);
         for (index, ids) in segments.iter().enumerate() {
             let mut at =
                 |stage, done, total| observer(Progress { stage, segment: index, segments: count, done, total });
             let noise = Noise::Seeded { segment: index as u64 };
-            let segment = self.speak(ids, request.voice, &conditioning, options, noise, &mut timings, &mut at)?;
+            options.seconds = spoken.map(|seconds| seconds * ids.len() as f64 / tokens as f64);
+            let segment = self.speak(ids, request.voice, &conditioning, &options, noise, &mut timings, &mut at)?;
             if segment.cut_off {
                 let limit = options.decode.max_codes;
                 warnings.push(format!(
@@ -292,7 +298,7 @@ impl Synthesizer {
         let (seed, index) = (options.seed, noise.segment());
 
         let decoded = timings.measure(Stage::Gpt, || {
-            let prefix = networks.gpt.prefix(cond.clone(), ids, self.language())?;
+            let prefix = networks.gpt.prefix(cond.clone(), ids, self.language(options))?;
             let mut rng = stream(seed, 2 * index);
             decode(&networks.gpt, prefix, &options.decode, &mut rng, &mut |done| observer(Stage::Gpt, done, None))
         })?;
@@ -333,8 +339,43 @@ impl Synthesizer {
     }
 
     /// Row of the GPT's language table. Models that have one but a single language need no choice.
-    fn language(&self) -> Option<usize> {
-        matches!(self.config.gpt.conditioning, gpt::Conditioning::Vector { languages: 1, .. }).then_some(0)
+    fn language(&self, options: &Options) -> Option<usize> {
+        match self.config.gpt.conditioning {
+            gpt::Conditioning::Latents(_) => None,
+            gpt::Conditioning::Vector { languages: 1, .. } => Some(0),
+            gpt::Conditioning::Vector { .. } => Some(options.text.language.unwrap_or(Language::CHINESE).row()),
+        }
+    }
+
+    /// Only the length regulator of 2.5 can be asked for another length.
+    fn check_duration(&self, options: &Options) -> Result<()> {
+        let asked = options.seconds.is_some() || options.duration_factor != 1.0;
+        match &self.networks.codec {
+            Codec::Semantic(_) if asked => Err(Error::Input {
+                name: "duration".into(),
+                got: "a length for the speech".into(),
+                expected: "none: only models of IndexTTS-2.5 can be asked for one".into(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Mel frames for `content` decoded frames.
+    fn target_frames(&self, content: usize, options: &Options) -> Result<usize> {
+        let Some(seconds) = options.seconds else {
+            return Ok(target_frames_v2_5(content, options.duration_factor));
+        };
+        let frames = seconds * f64::from(self.sample_rate()) / self.config.mel.hop_length as f64;
+        let natural = target_frames_v2_5(content, 1.0) as f64;
+        if !(0.1..=10.0).contains(&(frames / natural)) {
+            let mel = self.config.mel.hop_length as f64 / f64::from(self.sample_rate());
+            return Err(Error::Input {
+                name: "seconds".into(),
+                got: format!("{seconds:.2} s for a segment that takes {:.2} s by itself", natural * mel),
+                expected: "a tenth to ten times of that".into(),
+            });
+        }
+        Ok(frames.round() as usize)
     }
 
     /// Rows of the codebook.
@@ -369,7 +410,7 @@ impl Synthesizer {
             Codec::Decoder(codec) => {
                 let features = codec.decode(row);
                 let [_, time, _] = features.dims();
-                (features, target_frames_v2_5(time, options.duration_factor))
+                (features, self.target_frames(time, options)?)
             }
         })
     }

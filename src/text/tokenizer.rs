@@ -7,7 +7,6 @@ use tokenizers::pre_tokenizers::metaspace::PrependScheme;
 use tokenizers::{NormalizedString, Normalizer as _, NormalizerWrapper, PreTokenizerWrapper};
 
 use crate::text::charsmap;
-use crate::text::normalize::Normalizer;
 use crate::{Error, ModelFiles, Result};
 
 /// Vocabularies are a few megabytes; anything larger is not one.
@@ -62,14 +61,9 @@ impl Tokenizer {
         Ok(Self { inner, normalizer, unknown, defined, start })
     }
 
-    /// Tokens of `text`: normalised, Chinese characters apart, upper-cased.
-    ///
-    /// A single character goes to the vocabulary as it is, as in the reference.
-    pub fn encode(&self, text: &str, normalizer: &dyn Normalizer) -> Result<Vec<Piece>> {
-        if text.trim().chars().count() == 1 {
-            return self.encode_raw(text);
-        }
-        self.encode_raw(&separate(&normalizer.normalize(text)))
+    /// Tokens of a normalised text: Chinese characters apart, upper-cased.
+    pub fn encode(&self, spoken: &str) -> Result<Vec<Piece>> {
+        self.encode_raw(&separate(spoken))
     }
 
     /// Tokens of `text` as it is.

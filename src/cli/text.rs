@@ -1,0 +1,109 @@
+//! `indextts text`, and the text arguments that other commands share.
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+use indextts::text::{Reading, Segmenter, TextFrontEnd, spoken};
+use indextts::{Error, ModelConfig, ModelFiles, TextOptions};
+use serde_json::json;
+
+use super::Failure;
+use super::args::{ReadingArgs, Text};
+
+/// Longest text accepted, bytes: a long novel. Anything more is a wrong file.
+const MAX_TEXT: u64 = 8 << 20;
+
+/// Shows how a text will be read.
+pub fn run(args: &Text) -> Result<(), Failure> {
+    let text = read_text(args.text.as_deref(), args.text_file.as_deref())?;
+    let options = text_options(&args.reading)?;
+    let Some(model) = &args.model else {
+        let (language, spoken) = spoken(&text, &options);
+        match args.json {
+            true => println!("{}", json!({ "language": language.code(), "spoken": spoken })),
+            false => println!("{spoken}"),
+        }
+        return Ok(());
+    };
+    let files = ModelFiles::from(model.as_path());
+    let config = ModelConfig::read(&files)?;
+    let limit = args.segment_tokens.map_or(config.defaults.max_segment_tokens, |n| n as usize);
+    let reading = TextFrontEnd::load(&files, config.gpt.text_tokens)?.read(&text, limit, &options)?;
+    if args.json {
+        println!("{}", as_json(&reading));
+        return Ok(());
+    }
+    println!("language {}", reading.language);
+    println!("spoken   {}", reading.spoken);
+    for (index, segment) in reading.segments.iter().enumerate() {
+        let pieces: Vec<&str> = segment.iter().map(|piece| piece.text.as_str()).collect();
+        println!("segment {} ({} tokens): {}", index + 1, segment.len(), pieces.join(" | "));
+    }
+    if !reading.unknown.is_empty() {
+        println!("unknown  {}", reading.unknown.join(" "));
+    }
+    for warning in &reading.warnings {
+        eprintln!("warning: {warning}");
+    }
+    Ok(())
+}
+
+fn as_json(reading: &Reading) -> serde_json::Value {
+    let segments: Vec<_> = reading
+        .segments
+        .iter()
+        .map(|segment| {
+            json!({
+                "ids": segment.iter().map(|piece| piece.id).collect::<Vec<_>>(),
+                "tokens": segment.iter().map(|piece| &piece.text).collect::<Vec<_>>(),
+            })
+        })
+        .collect();
+    json!({
+        "language": reading.language.code(),
+        "spoken": reading.spoken,
+        "segments": segments,
+        "unknown": reading.unknown,
+        "warnings": reading.warnings,
+    })
+}
+
+/// What was typed about the reading of a text.
+pub fn text_options(args: &ReadingArgs) -> Result<TextOptions, Failure> {
+    let glossary = args.glossary.as_deref().map(TextOptions::read_glossary).transpose()?;
+    let segmenter = args.ja_dictionary.as_deref().map(Segmenter::open).transpose()?;
+    Ok(TextOptions {
+        language: args.lang,
+        glossary: glossary.map(Arc::new),
+        segmenter: segmenter.map(Arc::new),
+        faithful: args.faithful_text,
+    })
+}
+
+/// The text itself: typed, of a file, or from standard input.
+pub fn read_text(text: Option<&str>, file: Option<&Path>) -> Result<String, Failure> {
+    let text = match (text, file) {
+        (_, Some(path)) => {
+            let file = std::fs::File::open(path).map_err(Error::io("open", path))?;
+            read(file, &path.display().to_string())?
+        }
+        (Some("-"), _) => read(std::io::stdin().lock(), "standard input")?,
+        (Some(text), _) => text.to_string(),
+        (None, None) => String::new(),
+    };
+    if text.trim().is_empty() {
+        return Err(Failure::Usage(
+            "there is no text to speak: give it as an argument, with --text-file, or on standard input".into(),
+        ));
+    }
+    Ok(text)
+}
+
+fn read(source: impl Read, name: &str) -> Result<String, Failure> {
+    let mut bytes = Vec::new();
+    source.take(MAX_TEXT + 1).read_to_end(&mut bytes).map_err(Error::io("read", name))?;
+    if bytes.len() as u64 > MAX_TEXT {
+        return Err(Failure::Usage(format!("{name}: more than {MAX_TEXT} bytes of text; split it")));
+    }
+    String::from_utf8(bytes).map_err(|e| Failure::Usage(format!("{name}: not UTF-8 text ({e}); convert it")))
+}

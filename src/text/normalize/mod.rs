@@ -1,0 +1,166 @@
+//! Text as it is spoken.
+//!
+//! A text is cut into what is read as it is (pinyin, marked pronunciations, words of the glossary) and what the rules of its
+//! language rewrite; the rules are tables of patterns, a file for each kind of thing. Nothing is put in place of anything
+//! for a while, so that nothing can be lost or mistaken for something else.
+//!
+//! Source: text specification A; the readings are those of the languages (`tests/text`).
+mod en;
+mod es;
+mod glossary;
+pub mod pinyin;
+mod punctuation;
+mod rules;
+mod symbols;
+mod zh;
+
+use std::borrow::Cow;
+
+pub use glossary::Glossary;
+pub use punctuation::{map as map_punctuation, map_all as map_all_punctuation};
+
+/// Whose rules apply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rules {
+    English,
+    Chinese,
+    Spanish,
+    /// Words, figures and signs are passed on.
+    None,
+}
+
+/// A part of a text.
+enum Part<'a> {
+    /// For the rules of the language.
+    Open(Cow<'a, str>),
+    /// Read as it is.
+    Fixed(String),
+}
+
+/// `text` as it is spoken. Punctuation is kept; [`map_all_punctuation`] makes it the vocabulary's. `faithful` takes for pinyin
+/// what the reference does: single letters too.
+pub fn normalize(text: &str, rules: Rules, glossary: &Glossary, faithful: bool) -> String {
+    let text = symbols::plain(text.trim_end());
+    let mut out = String::with_capacity(text.len() + text.len() / 2);
+    for part in parts(&text, rules, glossary, faithful) {
+        match part {
+            Part::Fixed(reading) => out.push_str(&reading),
+            Part::Open(text) => out.push_str(&match rules {
+                Rules::English => en::speak(&expand_is(&text)),
+                Rules::Chinese => zh::speak(&expand_is(&text)),
+                Rules::Spanish => es::speak(&text),
+                Rules::None => text.into_owned(),
+            }),
+        }
+    }
+    out
+}
+
+/// Whether a text is read with Chinese rules: it has Chinese characters, or no Latin letter at all, or is mostly pinyin.
+pub fn is_chinese(text: &str) -> bool {
+    if text.chars().any(is_han) || !text.chars().any(|c| c.is_ascii_alphabetic()) {
+        return true;
+    }
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != 'ü' && c != 'Ü').filter(|w| w.len() > 1);
+    2 * pinyin::find(text).len() > words.count()
+}
+
+/// The same decision as the reference makes it: a single syllable such as `A4` makes a text Chinese, and so does an e-mail
+/// address by itself.
+pub fn is_chinese_to_reference(text: &str) -> bool {
+    let mail = text.split_once('@').is_some_and(|(name, rest)| {
+        let word = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_alphanumeric());
+        let letters = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_alphabetic());
+        word(name) && rest.rsplit_once('.').is_some_and(|(domain, end)| word(domain) && letters(end))
+    });
+    text.chars().any(is_han) || !text.chars().any(|c| c.is_ascii_alphabetic()) || mail || !pinyin::find(text).is_empty()
+}
+
+fn is_han(c: char) -> bool {
+    ('\u{4e00}'..='\u{9fff}').contains(&c)
+}
+
+/// Cuts out marked pronunciations (`<word|reading>`), terms of the glossary, and pinyin.
+fn parts<'a>(text: &'a str, rules: Rules, glossary: &Glossary, faithful: bool) -> Vec<Part<'a>> {
+    let language = match rules {
+        Rules::English => "en",
+        Rules::Chinese => "zh",
+        Rules::Spanish => "es",
+        Rules::None => "",
+    };
+    let mut syllables = match rules {
+        Rules::English | Rules::Chinese => pinyin::find(text),
+        Rules::Spanish | Rules::None => Vec::new(),
+    };
+    // A single letter with a figure is a size of paper or a version far more often than a syllable.
+    syllables.retain(|(start, end)| faithful || end - start > 2);
+    let mut syllables = syllables.into_iter().peekable();
+    let mut parts = Vec::new();
+    let (mut open, mut at) = (0, 0);
+    let mut before = None;
+    while let Some(c) = text[at..].chars().next() {
+        while syllables.next_if(|(start, _)| *start < at).is_some() {}
+        let fixed = if let Some(length) = annotation(&text[at..]) {
+            Some((length, text[at..at + length].to_string()))
+        } else if let Some((length, reading)) = glossary.at(&text[at..], before, language) {
+            Some((length, reading.to_string()))
+        } else {
+            syllables
+                .next_if(|(start, _)| *start == at)
+                .filter(|(_, end)| is_syllable_end(text, *end))
+                .map(|(start, end)| (end - start, pinyin::correct(&text[start..end])))
+        };
+        let Some((length, reading)) = fixed else {
+            at += c.len_utf8();
+            before = Some(c);
+            continue;
+        };
+        if open < at {
+            parts.push(Part::Open(text[open..at].into()));
+        }
+        parts.push(Part::Fixed(reading));
+        before = text[..at + length].chars().next_back();
+        at += length;
+        open = at;
+    }
+    if open < text.len() {
+        parts.push(Part::Open(text[open..].into()));
+    }
+    parts
+}
+
+/// `de5` followed by another figure is not pinyin.
+fn is_syllable_end(text: &str, end: usize) -> bool {
+    !text[end..].starts_with(|c: char| c.is_ascii_digit())
+}
+
+/// Length of the marked pronunciation at the start of `text`.
+fn annotation(text: &str) -> Option<usize> {
+    let inner = text.strip_prefix('<')?;
+    // Marks are short; without a limit, many opening brackets would be searched again and again.
+    let limit = inner.char_indices().nth(200).map_or(inner.len(), |(at, _)| at);
+    let (word, rest) = inner[..limit].split_once('|')?;
+    let (reading, _) = rest.split_once('>')?;
+    let plain = |s: &str| !s.is_empty() && !s.contains(['<', '>', '\n']);
+    (plain(word) && !word.contains('|') && plain(reading)).then_some(word.len() + reading.len() + 3)
+}
+
+/// `what's` -> `what is`, for the words after which 's can only mean that.
+fn expand_is(text: &str) -> String {
+    const WORDS: &[&str] =
+        &["what", "where", "who", "which", "how", "there", "here", "it", "she", "he", "that", "this"];
+    let mut out = String::with_capacity(text.len() + 8);
+    let mut copied = 0;
+    for (at, mark) in text.match_indices(['\'', '’']) {
+        let tail = &text[at + mark.len()..];
+        let word = text[copied..at].rsplit(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+        let ends = |rest: &str| !rest.starts_with(|c: char| c.is_ascii_alphabetic());
+        if tail.strip_prefix(['s', 'S']).is_some_and(ends) && WORDS.contains(&word.to_ascii_lowercase().as_str()) {
+            out.push_str(&text[copied..at]);
+            out.push_str(" is");
+            copied = at + mark.len() + 1;
+        }
+    }
+    out.push_str(&text[copied..]);
+    out
+}
