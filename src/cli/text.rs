@@ -28,7 +28,8 @@ pub fn run(args: &Text) -> Result<(), Failure> {
     let files = ModelFiles::from(model.as_path());
     let config = ModelConfig::read(&files)?;
     let limit = args.segment_tokens.map_or(config.defaults.max_segment_tokens, |n| n as usize);
-    let reading = TextFrontEnd::load(&files, config.gpt.text_tokens)?.read(&text, limit, &options)?;
+    let front_end = TextFrontEnd::load(&files, config.gpt.text_tokens, config.gpt.text_positions)?;
+    let reading = front_end.read(&text, limit, &options)?;
     if args.json {
         println!("{}", as_json(&reading));
         return Ok(());

@@ -89,7 +89,7 @@ impl Synthesizer {
         }
         let config = ModelConfig::read(&files)?;
         let networks = Networks::load(&files, &config, device)?;
-        let text = TextFrontEnd::load(&files, config.gpt.text_tokens)?;
+        let text = TextFrontEnd::load(&files, config.gpt.text_tokens, config.gpt.text_positions)?;
         Ok(Self { files, config, networks, text, device: device.clone() })
     }
 

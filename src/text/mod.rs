@@ -30,9 +30,6 @@ const GLOSSARY: &str = "glossary.yaml";
 /// Glossaries are written by hand; anything larger is not one.
 const MAX_GLOSSARY: u64 = 16 << 20;
 
-/// Most tokens of a segment of a tiktoken model: the position table has 602 rows, two of which are start and stop.
-const MOST_TOKENS: usize = 600;
-
 /// How a text is read.
 #[derive(Debug, Clone, Default)]
 pub struct TextOptions {
@@ -72,6 +69,8 @@ pub struct TextFrontEnd {
     glossary: Arc<Glossary>,
     /// Ids the GPT has embeddings for.
     rows: usize,
+    /// Longest segment that it has positions for.
+    longest: usize,
 }
 
 /// The tokenizer that a model was trained with.
@@ -120,15 +119,16 @@ fn read(text: &str, language: Language, glossary: &Glossary, faithful: bool) -> 
 }
 
 impl TextFrontEnd {
-    /// The front end of a model, for a GPT that knows `rows` text tokens.
-    pub fn load(files: &ModelFiles, rows: usize) -> Result<Self> {
+    /// The front end of a model, for a GPT that knows `rows` text tokens and `positions` of them in a row, start and stop
+    /// included.
+    pub fn load(files: &ModelFiles, rows: usize, positions: usize) -> Result<Self> {
         let vocabulary = if !files.contains("tokenizer.json") && files.contains(tiktoken::FILE) {
             Vocabulary::Tiktoken(Tiktoken::load(files)?)
         } else {
             Vocabulary::SentencePiece(Tokenizer::load(files)?)
         };
         let glossary = if files.contains(GLOSSARY) { read_glossary(files, GLOSSARY)? } else { Glossary::default() };
-        Ok(Self { vocabulary, glossary: Arc::new(glossary), rows })
+        Ok(Self { vocabulary, glossary: Arc::new(glossary), rows, longest: positions.saturating_sub(2) })
     }
 
     /// Normalises, tokenises and splits `text` into segments of at most `max_tokens`.
@@ -225,7 +225,7 @@ impl TextFrontEnd {
         let lost = |text: &str| tokenizer.encode(text).iter().all(|piece| piece.id < 2);
         let spoken = if !options.faithful && lost("!") { spoken.replace('!', ".") } else { spoken };
         let tag = format!("<|{}|> ", language.code());
-        let budget = max_tokens.min(MOST_TOKENS).saturating_sub(tokenizer.encode(&tag).len()).max(1);
+        let budget = max_tokens.min(self.longest).saturating_sub(tokenizer.encode(&tag).len()).max(1);
         let packed = if spoken.trim().is_empty() {
             Vec::new()
         } else {

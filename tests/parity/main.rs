@@ -11,6 +11,7 @@ mod gpt;
 mod qwen;
 mod s2mel;
 mod text;
+mod v2_5;
 mod w2v_bert;
 
 mod emotion_bank;

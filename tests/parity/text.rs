@@ -1,5 +1,6 @@
-//! Tokens against the SentencePiece package, and the language of the text front end.
-use indextts::text::tokenizer::Tokenizer;
+//! Tokens against the SentencePiece and tiktoken packages.
+use indextts::text::tiktoken::Tiktoken;
+use indextts::text::tokenizer::{Piece, Tokenizer};
 use indextts_import::sentencepiece;
 use serde_json::Value;
 
@@ -9,25 +10,41 @@ fn tokenizer(name: &str) -> Tokenizer {
     Tokenizer::from_bytes(json.as_bytes()).unwrap()
 }
 
-/// Every line of the corpus (`tests/tokenizer/make.py`) has exactly the ids that the SentencePiece package gave it.
+/// FNV-1a over the ids, as `tests/tokenizer/make_lines.py` computes it.
+fn hash(pieces: &[Piece]) -> String {
+    let bytes = pieces.iter().flat_map(|piece| piece.id.to_le_bytes());
+    let hash = bytes.fold(0x811c_9dc5u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    format!("{hash:08x}")
+}
+
+/// Every line of `tests/tokenizer/lines.jsonl` has exactly the ids that the Python package gave it.
+fn compare(name: &str, column: usize, encode: impl Fn(&str) -> Vec<Piece>) {
+    let (mut lines, mut wrong) = (0, Vec::new());
+    for line in include_str!("../tokenizer/lines.jsonl").lines() {
+        let row: [String; 3] = serde_json::from_str(line).unwrap();
+        let pieces = encode(&row[0]);
+        lines += 1;
+        if hash(&pieces) != row[column] {
+            wrong.push((row[0].clone(), pieces));
+        }
+    }
+    println!("{name:14} {} of {lines} lines equal", lines - wrong.len());
+    for (text, pieces) in wrong.iter().take(12) {
+        println!("{text:?}: got {pieces:?}");
+    }
+    assert!(lines == 10_000 && wrong.is_empty(), "{} of {lines} lines differ", wrong.len());
+}
+
 #[test]
 fn parity_sentencepiece() {
     let tokenizer = tokenizer("bpe.model");
-    let corpus = include_str!("../tokenizer/corpus.jsonl");
-    let (mut lines, mut wrong) = (0, Vec::new());
-    for line in corpus.lines() {
-        let (text, want): (String, Vec<u32>) = serde_json::from_str(line).unwrap();
-        let got: Vec<u32> = tokenizer.encode_raw(&text).unwrap().iter().map(|p| p.id).collect();
-        lines += 1;
-        if got != want {
-            wrong.push((text, want, got));
-        }
-    }
-    println!("text           {} of {lines} lines equal", lines - wrong.len());
-    for (text, want, got) in wrong.iter().take(12) {
-        println!("{text:?}\n  expected {want:?}\n  got      {got:?}");
-    }
-    assert!(lines >= 3000 && wrong.is_empty(), "{} of {lines} lines differ", wrong.len());
+    compare("sentencepiece", 1, |text| tokenizer.encode_raw(text).unwrap());
+}
+
+#[test]
+fn parity_tiktoken() {
+    let tokenizer = Tiktoken::from_bytes(include_bytes!("../tokenizer/ranks.tiktoken")).unwrap();
+    compare("tiktoken", 2, |text| tokenizer.encode(text));
 }
 
 #[test]
