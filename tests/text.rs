@@ -1,8 +1,8 @@
 //! The text front end: what is read of what is written, and that nothing can upset it.
 use std::time::{Duration, Instant};
 
-use indextts::TextOptions;
-use indextts::text::{Glossary, spoken};
+use indextts::text::{Glossary, Reading, TextFrontEnd, spoken};
+use indextts::{Language, ModelFiles, TextOptions};
 use proptest::prelude::*;
 
 fn options(language: &str) -> TextOptions {
@@ -84,6 +84,54 @@ fn the_faithful_form_repeats_the_reference() {
     assert_eq!(read("Use A4 for 3 pages", "en"), "Use A four for three pages");
     // Marks that the reference's map does not know stay.
     assert_eq!(faithful("« Bon » – 5"), "« Bon » – five");
+}
+
+/// The front end of a model of 2.5 with the small ranks of `tests/tokenizer`.
+fn read_2_5(text: &str, options: &TextOptions, max_tokens: usize) -> Reading {
+    let ranks: &[u8] = include_bytes!("tokenizer/ranks.tiktoken");
+    let files = ModelFiles::in_memory("ranks", [("tokenizer.tiktoken".to_string(), ranks.into())]);
+    TextFrontEnd::load(&files, 1756 + 1673, 602).unwrap().read(text, max_tokens, options).unwrap()
+}
+
+/// Text specification C: language tag, case, marked pronunciations, and what is mended of quirks Q8 and Q60.
+#[test]
+fn the_text_path_of_2_5() {
+    let read = |text: &str, language: &str| read_2_5(text, &options(language), 120);
+    let english = read("Meet me at 8:00!", "en");
+    assert_eq!(english.spoken, "meet me at eight o'clock.");
+    // `<|endoftext|>` follows the ranks; English is the first language behind `<|startoftranscript|>`.
+    assert_eq!(english.segments[0][0].id, 1756 + 2);
+    assert_eq!(english.segments[0][0].text, "<|en|>");
+    assert_eq!(english.segments[0][1].text, " ");
+    assert_eq!(read("¿Qué hora es?", "es").segments[0][0].id, 1756 + 2 + 3);
+    assert_eq!(read("¿Tienes 2?", "es").spoken, "TIENES DOS?");
+    assert_eq!(read("银<行|xing2>有2家", "zh").spoken, "银<|SPECIAL_TOKEN_2|>XING2<|SPECIAL_TOKEN_2|>有两家");
+    assert_eq!(
+        read("A <minute|M IH1 . N AH0 T>", "en").spoken,
+        "a <|SPECIAL_TOKEN_1|>M IH1 . N AH0 T<|SPECIAL_TOKEN_1|>"
+    );
+    assert_eq!(read("彼は<上手|じょうず>だ", "ja").spoken, "彼は じょうず だ");
+    assert_eq!(read("مرحبا", "ar").segments[0][0].text, "<|ar|>");
+
+    let faithful = TextOptions { faithful: true, ..options("en") };
+    let faithful = read_2_5("Meet me at 8:00!", &faithful, 120);
+    assert_eq!(faithful.spoken, "meet me at eight,zero zero!");
+}
+
+#[test]
+fn segments_of_2_5_keep_to_the_limit() {
+    let text = "One and two and three. Four, five and six; seven. Eight and nine and ten! ".repeat(8);
+    let reading = read_2_5(&text, &options("en"), 40);
+    assert!(reading.segments.len() > 3);
+    let words: usize = reading.segments.iter().map(Vec::len).sum();
+    for segment in &reading.segments {
+        assert!(segment.len() <= 40 && segment[0].text == "<|en|>", "{} tokens", segment.len());
+    }
+    let whole = read_2_5(&text, &options("en"), 600);
+    assert_eq!(whole.segments.len(), 1);
+    // Every segment repeats the tag and its space; the text itself is all there.
+    assert_eq!(words - 2 * reading.segments.len(), whole.segments[0].len() - 2);
+    assert_eq!(whole.language, Language::ENGLISH);
 }
 
 #[test]

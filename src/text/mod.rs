@@ -41,7 +41,8 @@ pub struct TextOptions {
     pub segmenter: Option<Arc<Segmenter>>,
     /// Repeat what the reference does to a text even where it harms it: punctuation is replaced before numbers are read
     /// (so that `8:00` is no time any more) in models of the 2.5 layout, single letters with a figure count as pinyin, an
-    /// address alone is read as Chinese, an exclamation mark that has the id of the start token is lost.
+    /// address alone is read as Chinese, an exclamation mark that has the id of the start token is lost, a quote behind a
+    /// sentence occurs in both segments.
     pub faithful: bool,
 }
 
@@ -187,7 +188,7 @@ impl TextFrontEnd {
             (spoken, pieces)
         };
         let unknown = pieces.iter().filter(|p| tokenizer.is_unknown(p)).map(|p| p.text.clone()).collect();
-        Ok((spoken, segment::split(&pieces, max_tokens, 0), unknown))
+        Ok((spoken, segment::split(&pieces, max_tokens, 0, options.faithful), unknown))
     }
 
     /// Source: text specification C.

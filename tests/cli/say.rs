@@ -19,7 +19,7 @@ fn text(path: &Path) -> &str {
 }
 
 /// A model imported once by the command itself.
-fn model() -> &'static Path {
+pub fn model() -> &'static Path {
     static MODEL: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
     &MODEL
         .get_or_init(|| {
@@ -108,6 +108,8 @@ fn what_cannot_work_is_refused_with_the_reason() {
     refused(&["HI", "--steps", "0"], 1, "steps");
     refused(&["HI", "--temperature", "-1"], 2, "");
     refused(&["HI", "--temperature", "0"], 1, "temperature");
+    refused(&["HI", "--seconds", "2"], 1, "IndexTTS-2.5");
+    refused(&["HI", "--seconds", "2", "--duration-factor", "2"], 2, "cannot be used with");
     refused(&["HI", "--device", "abacus"], 1, "abacus");
     refused(&["HI", "--emotion-audio", "/nowhere.wav"], 2, "nowhere.wav");
 }
