@@ -77,7 +77,7 @@ pub struct TextFrontEnd {
 /// The tokenizer that a model was trained with.
 enum Vocabulary {
     /// `tokenizer.json`: IndexTTS-2.
-    SentencePiece(Tokenizer),
+    SentencePiece(Box<Tokenizer>),
     /// `tokenizer.tiktoken`: IndexTTS-2.5.
     Tiktoken(Tiktoken),
 }
@@ -126,7 +126,7 @@ impl TextFrontEnd {
         let vocabulary = if !files.contains("tokenizer.json") && files.contains(tiktoken::FILE) {
             Vocabulary::Tiktoken(Tiktoken::load(files)?)
         } else {
-            Vocabulary::SentencePiece(Tokenizer::load(files)?)
+            Vocabulary::SentencePiece(Box::new(Tokenizer::load(files)?))
         };
         let glossary = if files.contains(GLOSSARY) { read_glossary(files, GLOSSARY)? } else { Glossary::default() };
         Ok(Self { vocabulary, glossary: Arc::new(glossary), rows, longest: positions.saturating_sub(2) })

@@ -17,8 +17,6 @@ const MONTHS: [&str; 12] = [
     "December",
 ];
 
-/// Names and abbreviations of months; "may" and "march" only count with a capital letter.
-const MONTH: &str = r"(Jan(?:uary|\.)?|Feb(?:ruary|\.)?|Mar(?:ch|\.)?|Apr(?:il|\.)?|May|June?\.?|July?\.?|Aug(?:ust|\.)?|Sep(?:tember|t?\.|t)?|Oct(?:ober|\.)?|Nov(?:ember|\.)?|Dec(?:ember|\.)?|JANUARY|FEBRUARY|MARCH|APRIL|MAY|JUNE|JULY|AUGUST|SEPTEMBER|OCTOBER|NOVEMBER|DECEMBER|january|february|april|june|july|august|september|october|november|december)";
 const DAY: &str = r"(3[01]|[12][0-9]|0?[1-9])";
 const YEAR: &str = r"([12][0-9]{3})";
 
@@ -35,8 +33,22 @@ const COUNTED: [&str; 8] = ["people", "men", "women", "children", "percent", "po
 const SCORES: [&str; 12] =
     ["won", "lost", "win", "score", "score was", "score is", "beat", "lead", "led", "ratio", "scored", "odds"];
 
+/// A pattern with MONTH, DAY and YEAR put in.
 fn date(pattern: &str) -> String {
-    pattern.replace("MONTH", MONTH).replace("DAY", DAY).replace("YEAR", YEAR)
+    pattern.replace("MONTH", &format!("({})", months())).replace("DAY", DAY).replace("YEAR", YEAR)
+}
+
+/// Names and abbreviations of months. In small letters, march and may are more often words.
+fn months() -> String {
+    let mut forms = vec![r"Sept\.?".to_string()];
+    for name in MONTHS {
+        forms.extend([name.to_string(), name.to_uppercase(), format!(r"{}\.?", &name[..3])]);
+        if !matches!(name, "March" | "May") {
+            forms.push(name.to_lowercase());
+        }
+    }
+    forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
+    forms.join("|")
 }
 
 /// Dates in figures only: they run before telephone numbers and other chains of figures.
@@ -92,9 +104,10 @@ pub fn rules() -> Vec<Rule> {
         }),
         Rule::new(r"(AD) ?([1-9][0-9]{2,3})", |m| Some(format!("A D {}", year(m.get(2))))),
         Rule::new(r"([12][0-9]{3})(['’]s)?", |m| {
-            let plain = !m.before.ends_with(['$', '£', '€', '¥', '-', '–', '#', '+', '/', '.', '*', '×', '^', '='])
-                && !(m.after.starts_with(['.', ',']) && starts_with_digit(&m.after[1..]))
-                && !m.after.starts_with(['%', '$', '€', '°', '-', '–', '/', '×', '*', '+']);
+            let signs_before = ['$', '£', '€', '¥', '-', '–', '#', '+', '/', '.', '*', '×', '^', '='];
+            let signs_after = ['%', '$', '€', '°', '-', '–', '/', '×', '*', '+'];
+            let goes_on = m.after.starts_with(['.', ',']) && starts_with_digit(&m.after[1..]);
+            let plain = !m.before.ends_with(signs_before) && !m.after.starts_with(signs_after) && !goes_on;
             (plain && is_year(m.get(1), m)).then(|| year(m.get(1)) + m.get(2))
         }),
     ]

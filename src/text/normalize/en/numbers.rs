@@ -63,7 +63,7 @@ fn below_thousand(n: u64, words: &mut Vec<&'static str>) {
         1..20 => words.push(SMALL[rest as usize]),
         _ => {
             words.push(TENS[(rest / 10) as usize]);
-            if rest % 10 > 0 {
+            if !rest.is_multiple_of(10) {
                 words.push(SMALL[(rest % 10) as usize]);
             }
         }

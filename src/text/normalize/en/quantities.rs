@@ -73,7 +73,7 @@ pub fn rules() -> Vec<Rule> {
             let (top, bottom): (u32, u32) = (m.get(2).parse().ok()?, m.get(3).parse().ok()?);
             let proper = 0 < top && top < bottom && !m.after.starts_with('/');
             let part = fraction(m.get(2), m.get(3));
-            let part = part.strip_prefix("one ").filter(|_| top == 1).map(|p| article(p)).unwrap_or(part);
+            let part = part.strip_prefix("one ").filter(|_| top == 1).map(article).unwrap_or(part);
             proper.then(|| format!("{} and {part}", number(m.get(1))))
         }),
         Rule::new(r"([0-9]{1,6})/([0-9]{1,6})", |m| {

@@ -1,7 +1,9 @@
 //! Mandarin Chinese.
+mod codes;
 mod dates;
 mod numbers;
 mod quantities;
+mod units;
 mod words;
 
 use std::sync::LazyLock;
@@ -11,7 +13,15 @@ use super::rules::{Rule, rewrite};
 
 /// In the order in which they apply: what has the most marks around it first, plain numbers last.
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
-    let groups = [words::addresses(), dates::rules(), quantities::rules(), words::rules(), quantities::rest()];
+    let groups = [
+        words::addresses(),
+        dates::rules(),
+        codes::rules(),
+        units::rules(),
+        quantities::rules(),
+        words::rules(),
+        quantities::rest(),
+    ];
     groups.into_iter().flatten().collect()
 });
 
