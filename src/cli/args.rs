@@ -2,6 +2,7 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use indextts::{Bits, Precision, WeightType};
 
 /// Zero-shot voice cloning with emotion control.
 ///
@@ -61,6 +62,9 @@ pub struct Say {
     #[arg(long, default_value = "auto", env = "INDEXTTS_DEVICE")]
     pub device: String,
 
+    #[command(flatten)]
+    pub precision: PrecisionArgs,
+
     /// Same seed on the same device: same bytes
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
@@ -70,6 +74,71 @@ pub struct Say {
 
     #[command(flatten)]
     pub sampling: SamplingArgs,
+}
+
+/// Speed and memory
+#[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Speed and memory")]
+pub struct PrecisionArgs {
+    /// `fast` is `--weights bf16 --quantize q8 --steps 15`; what is given besides wins
+    #[arg(long, value_enum, default_value_t = ProfileArg::Faithful)]
+    pub profile: ProfileArg,
+
+    /// How weights are kept in memory: f32 is exact, f16 and bf16 take half of it, bf16 is fastest where the processor
+    /// multiplies it
+    #[arg(long, value_enum)]
+    pub weights: Option<WeightsArg>,
+
+    /// Keep the GPT's weights in 8 or 4 bits
+    #[arg(long, value_enum)]
+    pub quantize: Option<QuantizeArg>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProfileArg {
+    /// The reference's results
+    Faithful,
+    /// Several times faster, hardly different
+    Fast,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum WeightsArg {
+    F32,
+    F16,
+    Bf16,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum QuantizeArg {
+    None,
+    Q8,
+    Q4,
+}
+
+impl PrecisionArgs {
+    /// Steps of the flow matching that the profile asks for.
+    pub fn steps(&self) -> Option<usize> {
+        (self.profile == ProfileArg::Fast).then_some(15)
+    }
+
+    pub fn precision(&self) -> Precision {
+        let fast = self.profile == ProfileArg::Fast;
+        let weights = match self.weights {
+            Some(WeightsArg::F32) => WeightType::F32,
+            Some(WeightsArg::F16) => WeightType::F16,
+            Some(WeightsArg::Bf16) => WeightType::Bf16,
+            None if fast => WeightType::Bf16,
+            None => WeightType::F32,
+        };
+        let gpt = match self.quantize {
+            Some(QuantizeArg::None) => None,
+            Some(QuantizeArg::Q8) => Some(Bits::Eight),
+            Some(QuantizeArg::Q4) => Some(Bits::Four),
+            None => fast.then_some(Bits::Eight),
+        };
+        Precision { weights, gpt }
+    }
 }
 
 /// Emotion

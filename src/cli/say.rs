@@ -30,7 +30,7 @@ pub fn run(args: &Say, quiet: bool) -> Result<(), Failure> {
     let start = Instant::now();
     bar.set_prefix("loading");
     let device = device_by_name(&args.device)?;
-    let synthesizer = Synthesizer::load(args.model.as_path(), &device)?;
+    let synthesizer = Synthesizer::load_with(args.model.as_path(), args.precision.precision(), &device)?;
     let options = options(args, synthesizer.default_options())?;
     let loaded = start.elapsed();
     bar.set_prefix("voice");
@@ -129,7 +129,7 @@ fn options(args: &Say, mut options: Options) -> Result<Options, Failure> {
         PositionsArg::Reference => Positions::Reference,
         PositionsArg::Contiguous => Positions::Contiguous,
     };
-    set(&mut options.steps, sampling.steps);
+    set(&mut options.steps, sampling.steps.or(args.precision.steps()));
     set(&mut options.guidance, sampling.cfg);
     set(&mut options.interval_silence, sampling.interval_silence);
     set(&mut options.max_segment_tokens, sampling.segment_tokens);

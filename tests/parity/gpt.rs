@@ -3,8 +3,10 @@ use std::ops::ControlFlow;
 
 use burn::tensor::{Device, Tensor};
 use burn_pack::Bytes;
+use indextts::WeightType;
 use indextts::models::gpt::{Gpt, GptConfig, SpeakerEncoder};
 use indextts::nn::conformer::Conformer;
+use indextts::nn::linear::pack;
 use indextts::pipeline::decode::{Codes, DecodeOptions, Positions, decode, processors, rng};
 use indextts::weights;
 use indextts_import::{Checkpoint, Table, Vars, tables};
@@ -121,8 +123,14 @@ fn conformer_parity(g: &Golden, conformer: &Conformer, features: &str, prefix: &
 fn conditioning_encoders_parity() {
     let g = Golden::open("gpt_v2");
     let SpeakerEncoder::Latents(speaker) = &g.gpt.speaker else { panic!("2.0 has latents") };
-    conformer_parity(&g, &speaker.conformer, "spk_cond_emb", "spk");
-    conformer_parity(&g, &g.gpt.emotion.conformer, "emo_cond_emb", "emo");
+    // As loaded, and in the form in which the CPU runs them.
+    for form in [
+        |conformer: &Conformer| conformer.clone(),
+        |conformer| pack(conformer.clone(), WeightType::F32, &Device::flex()),
+    ] {
+        conformer_parity(&g, &form(&speaker.conformer), "spk_cond_emb", "spk");
+        conformer_parity(&g, &form(&g.gpt.emotion.conformer), "emo_cond_emb", "emo");
+    }
     let condensed = g.gpt.emotion.perceiver.forward(g.tensor("emo_conformer.out")).squeeze_dim(1);
     g.close::<2>(condensed, "emo_perceiver_out");
     let style = Tensor::zeros([1, 1], &g.device);
