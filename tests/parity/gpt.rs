@@ -126,7 +126,7 @@ fn conditioning_encoders_parity() {
     // As loaded, and in the form in which the CPU runs them.
     for form in [
         |conformer: &Conformer| conformer.clone(),
-        |conformer| pack(conformer.clone(), WeightType::F32, &Device::flex()),
+        |conformer: &Conformer| pack(conformer.clone(), WeightType::F32, &Device::flex()),
     ] {
         conformer_parity(&g, &form(&speaker.conformer), "spk_cond_emb", "spk");
         conformer_parity(&g, &form(&g.gpt.emotion.conformer), "emo_cond_emb", "emo");
