@@ -31,6 +31,8 @@ pub enum Command {
     /// Import, inspect and verify models
     #[command(subcommand)]
     Models(ModelsCommand),
+    /// Measure a model on this machine, stage by stage; prints Markdown
+    Bench(Bench),
     /// List the devices this build can compute on
     Devices,
 }
@@ -74,6 +76,44 @@ pub struct Say {
 
     #[command(flatten)]
     pub sampling: SamplingArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Bench {
+    /// What to speak
+    #[arg(long, default_value = "The weather was cold but the sun was shining today.")]
+    pub text: String,
+
+    /// The reference clip; without it the model's first own voice
+    #[arg(long, value_name = "FILE")]
+    pub voice: Option<PathBuf>,
+
+    /// Model directory made by `indextts models import`
+    #[arg(long, value_name = "DIR", env = "INDEXTTS_MODEL")]
+    pub model: PathBuf,
+
+    /// Where to compute: auto, cpu
+    #[arg(long, default_value = "auto", env = "INDEXTTS_DEVICE")]
+    pub device: String,
+
+    /// How often; the table shows medians
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub runs: u32,
+
+    #[command(flatten)]
+    pub precision: PrecisionArgs,
+
+    /// Beams of the code search
+    #[arg(long, value_name = "N")]
+    pub beams: Option<usize>,
+
+    /// Longest segment in semantic codes
+    #[arg(long, value_name = "N")]
+    pub max_codes: Option<usize>,
+
+    /// Steps of the flow matching
+    #[arg(long, value_name = "N")]
+    pub steps: Option<usize>,
 }
 
 /// Speed and memory

@@ -1,5 +1,6 @@
 //! The command line. Results go to standard output, progress, warnings and errors to standard error.
 mod args;
+mod bench;
 mod devices;
 mod models;
 mod progress;
@@ -55,6 +56,7 @@ pub fn run() -> ExitCode {
         Command::Models(ModelsCommand::Import(import)) => models::import(&import, args.quiet),
         Command::Models(ModelsCommand::Inspect(dir)) => models::inspect(&dir),
         Command::Models(ModelsCommand::Verify(dir)) => models::verify(&dir, args.quiet),
+        Command::Bench(bench) => bench::run(&bench, args.quiet),
         Command::Devices => devices::run(),
     };
     match outcome {
