@@ -204,7 +204,7 @@ fn fewer_bits_stay_near() {
         ("f16", packed(WeightType::F16), 1e-5, 0.99),
         ("bf16", packed(WeightType::Bf16), 1e-3, 0.95),
         ("q8", g.gpt.clone().quantize(Bits::Eight), 1e-3, 0.9),
-        ("q4", g.gpt.clone().quantize(Bits::Four), 5e-2, 0.6),
+        ("q4", g.gpt.clone().quantize(Bits::Four), 0.2, 0.6),
     ];
     for (name, gpt, most, least) in forms {
         let (divergence, same) = distance(gpt);

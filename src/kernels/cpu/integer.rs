@@ -22,11 +22,20 @@ pub enum Bits {
 }
 
 impl Bits {
-    /// Largest magnitude of a stored value.
+    /// The stored value of a group's largest. Four bits reach one step further below zero than above, so there the largest
+    /// becomes -8 whatever its sign, and the scale may be negative.
     fn limit(self) -> f32 {
         match self {
             Self::Eight => 127.0,
-            Self::Four => 7.0,
+            Self::Four => -8.0,
+        }
+    }
+
+    /// Largest stored value, with its offset.
+    fn top(self) -> i32 {
+        match self {
+            Self::Eight => 255,
+            Self::Four => 15,
         }
     }
 
@@ -75,11 +84,11 @@ impl QuantizedWeight {
                         true => weight[(input + i) * outputs + column + c],
                         false => 0.0,
                     };
-                    let largest = (0..GROUP).map(|i| at(i).abs()).fold(0.0, f32::max);
+                    let largest = (0..GROUP).map(at).fold(0f32, |m, v| if v.abs() > m.abs() { v } else { m });
                     scales[c] = largest / bits.limit();
-                    let inverse = if largest > 0.0 { bits.limit() / largest } else { 0.0 };
+                    let inverse = if largest != 0.0 { bits.limit() / largest } else { 0.0 };
                     for i in 0..GROUP {
-                        let value = ((at(i) * inverse).round() as i32 + bits.offset()) as u8;
+                        let value = ((at(i) * inverse).round() as i32 + bits.offset()).min(bits.top()) as u8;
                         let (quad, lane) = (i / QUAD, i % QUAD);
                         let place = |quad: usize| (quad * PANEL + c) * QUAD + lane;
                         match bits {
