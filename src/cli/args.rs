@@ -279,12 +279,57 @@ pub enum PositionsArg {
 
 #[derive(Debug, Subcommand)]
 pub enum ModelsCommand {
+    /// Fetch the official files of a model, check them, and import them
+    #[cfg(feature = "pull")]
+    Pull(Pull),
     /// Turn the official files into a model directory
     Import(Import),
     /// Show what a model directory holds
     Inspect(ModelDir),
     /// Check every file of a model directory against its hash
     Verify(ModelDir),
+}
+
+#[cfg(feature = "pull")]
+#[derive(Debug, ClapArgs)]
+pub struct Pull {
+    /// The model: indextts-2, or a registry file of your own (.toml)
+    pub name: String,
+
+    /// The model directory to make; models/NAME if not given
+    pub to: Option<PathBuf>,
+
+    /// How weights are stored; f16 halves the size
+    #[arg(long, value_enum, default_value_t = DtypeArg::F32)]
+    pub dtype: DtypeArg,
+
+    /// Accept the licences that are shown, without being asked
+    #[arg(long)]
+    pub accept_license: bool,
+
+    /// Keep the official files in TO.originals
+    #[arg(long)]
+    pub keep_originals: bool,
+
+    /// Replace an existing model directory
+    #[arg(long)]
+    pub force: bool,
+
+    /// Fetch nothing: import what is in TO.originals
+    #[arg(long, conflicts_with = "update")]
+    pub offline: bool,
+
+    /// Take the newest commits instead of those of the first pull
+    #[arg(long)]
+    pub update: bool,
+
+    /// Files fetched at the same time
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=32))]
+    pub parallel: u8,
+
+    /// The hub, or a mirror of it; a token in HF_TOKEN is sent to this address only
+    #[arg(long, value_name = "URL", env = "HF_ENDPOINT", default_value = "https://huggingface.co")]
+    pub endpoint: String,
 }
 
 #[derive(Debug, ClapArgs)]
