@@ -41,7 +41,9 @@ impl Failure {
             Self::Library(Error::Audio { .. } | Error::Input { .. }) | Self::Usage(_) => 1,
             Self::Library(Error::Generation { .. } | Error::Cancelled) => 4,
             #[cfg(feature = "pull")]
-            Self::Pull(indextts_import::pull::Error::Licence { .. } | indextts_import::pull::Error::Unknown { .. }) => 1,
+            Self::Pull(indextts_import::pull::Error::Licence { .. } | indextts_import::pull::Error::Unknown { .. }) => {
+                1
+            }
             #[cfg(feature = "pull")]
             Self::Pull(_) => 2,
             Self::Library(_) | Self::Import(_) | Self::Model(_) => 2,

@@ -39,7 +39,9 @@ pub enum Error {
     #[error("{url}: access denied ({status}). {repository} may be gated: open its page, log in and accept its licence, then set HF_TOKEN to a token that can read it ({token})", token = if *with_token { "HF_TOKEN is set, but is not enough" } else { "HF_TOKEN is not set" })]
     Denied { repository: String, url: String, status: u16, with_token: bool },
 
-    #[error("{url}: not found. {repository} has no such file at this revision, or the mirror does not carry it; check HF_ENDPOINT, or try --update")]
+    #[error(
+        "{url}: not found. {repository} has no such file at this revision, or the mirror does not carry it; check HF_ENDPOINT, or try --update"
+    )]
     NotFound { repository: String, url: String },
 
     #[error("{url}: the server answered {status}; try again later, or another HF_ENDPOINT")]
@@ -57,10 +59,14 @@ pub enum Error {
     #[error("{url}: not the description of a model repository ({what}); check HF_ENDPOINT")]
     Description { url: String, what: String },
 
-    #[error("{file}: expected {expected} bytes, got {got}; the server or the mirror is at fault. Run the command again, or try another HF_ENDPOINT")]
+    #[error(
+        "{file}: expected {expected} bytes, got {got}; the server or the mirror is at fault. Run the command again, or try another HF_ENDPOINT"
+    )]
     Size { file: String, expected: u64, got: u64 },
 
-    #[error("{file}: expected SHA-256 {expected}, got {got}; it was not kept. Run the command again, or try another HF_ENDPOINT")]
+    #[error(
+        "{file}: expected SHA-256 {expected}, got {got}; it was not kept. Run the command again, or try another HF_ENDPOINT"
+    )]
     Hash { file: String, expected: String, got: String },
 
     /// Another file of the same pull failed first.

@@ -107,12 +107,8 @@ impl Part {
         let path = part_path(&job.path);
         let left: Option<Source> =
             std::fs::read(source_path(&path)).ok().and_then(|text| serde_json::from_slice(&text).ok());
-        let mut file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .open(&path)
-            .map_err(Error::io("write", &path))?;
+        let mut file =
+            OpenOptions::new().read(true).append(true).create(true).open(&path).map_err(Error::io("write", &path))?;
         let (mut hash, mut len) = (Sha256::new(), 0);
         let mut buffer = vec![0u8; BUFFER];
         loop {
@@ -128,8 +124,7 @@ impl Part {
         let usable = left.filter(|source| source.url == url && job.known.bytes.is_none_or(|bytes| len <= bytes));
         let fresh = usable.is_none();
         events(Event::Advanced(len as i64));
-        let mut part =
-            Self { file, path, source: usable.unwrap_or(Source { url, etag: None }), hash, len };
+        let mut part = Self { file, path, source: usable.unwrap_or(Source { url, etag: None }), hash, len };
         if fresh {
             part.restart(events)?;
         }

@@ -78,7 +78,9 @@ impl Client {
         match (url.scheme(), &token) {
             ("https", _) | ("http", None) => {}
             ("http", Some(_)) if loopback => {}
-            ("http", Some(_)) => return Err(wrong("HF_TOKEN is not sent over plain http; use https or unset HF_TOKEN")),
+            ("http", Some(_)) => {
+                return Err(wrong("HF_TOKEN is not sent over plain http; use https or unset HF_TOKEN"));
+            }
             _ => return Err(wrong("expected http or https")),
         }
         if token.as_ref().is_some_and(|t| !t.bytes().all(|b| b.is_ascii_graphic())) {

@@ -79,12 +79,21 @@ pub enum Event<'a> {
     /// A step without a known length: reading a description, checking a file.
     Step(String),
     /// So many files and bytes belong to the model.
-    Total { files: usize, bytes: u64 },
+    Total {
+        files: usize,
+        bytes: u64,
+    },
     /// So many bytes more (or, where a file begins again, fewer) are here.
     Advanced(i64),
-    Finished { file: &'a str },
+    Finished {
+        file: &'a str,
+    },
     /// An attempt failed; the next one follows after a pause.
-    Waiting { file: &'a str, reason: String, pause: Duration },
+    Waiting {
+        file: &'a str,
+        reason: String,
+        pause: Duration,
+    },
     /// Worth a warning.
     Note(String),
 }
@@ -220,16 +229,10 @@ fn plan(
 }
 
 /// The commit to fetch from: the pinned one, the recorded one, or what the hub says the branch points to now.
-fn settle(
-    repository: &Repository,
-    record: &mut Record,
-    client: &Client,
-    options: &Options<'_>,
-) -> Result<String> {
+fn settle(repository: &Repository, record: &mut Record, client: &Client, options: &Options<'_>) -> Result<String> {
     let recorded = record.repositories.get(&repository.id).filter(|pin| pin.revision == repository.revision).cloned();
-    let sized = |f: &OfficialFile| {
-        f.bytes.is_some() || record.files.get(f.target()).is_some_and(|known| known.bytes.is_some())
-    };
+    let sized =
+        |f: &OfficialFile| f.bytes.is_some() || record.files.get(f.target()).is_some_and(|known| known.bytes.is_some());
     if let Some(pin) = &recorded
         && (options.offline || !options.update && repository.files.iter().all(sized))
     {
