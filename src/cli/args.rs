@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use indextts::{Bits, Precision, WeightType};
 
+use super::batch::Format as SubtitleFormat;
+
 /// Zero-shot voice cloning with emotion control.
 ///
 /// Exit codes: 0 success; 1 unusable text, audio or option; 2 wrong command line, or a missing or damaged model or file;
@@ -28,6 +30,9 @@ pub enum Command {
     /// Speak a text in the voice of a clip
     #[command(args_override_self = true)]
     Say(Box<Say>),
+    /// Speak many rows of a JSON Lines file, to a file each or to one audiobook
+    #[command(args_override_self = true)]
+    Batch(Box<Batch>),
     /// Import, inspect and verify models
     #[command(subcommand)]
     Models(ModelsCommand),
@@ -179,6 +184,82 @@ impl PrecisionArgs {
         };
         Precision { weights, gpt }
     }
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Batch {
+    /// One JSON object a line: text or text_file, and any of output, voice, emotion_audio, emotion_text, emotion_vector,
+    /// emotion_weight, seed, silence_after_ms, chapter; relative paths start at this file
+    pub rows: PathBuf,
+
+    /// Number the outputs: DIR/0001.wav; without it (and without --concat) every row names its own
+    #[arg(long, value_name = "DIR", conflicts_with = "concat")]
+    pub out: Option<PathBuf>,
+
+    /// Name them PREFIX-0001.wav
+    #[arg(long, requires = "out", value_parser = file_name)]
+    pub prefix: Option<String>,
+
+    /// Join all rows to one file, with the silence that each row asks for and a list of chapters
+    #[arg(long, value_name = "FILE")]
+    pub concat: Option<PathBuf>,
+
+    /// Subtitles beside the joined file, one cue a row
+    #[arg(long, value_enum, value_name = "FORMAT", requires = "concat")]
+    pub subtitles: Option<SubtitleFormat>,
+
+    /// Keep the single rows of a joined file
+    #[arg(long, requires = "concat")]
+    pub keep_temp: bool,
+
+    /// Check the rows, speak nothing
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Stop at the first row that fails; before anything is spoken if it can be known
+    #[arg(long)]
+    pub fail_fast: bool,
+
+    /// Replace files that are not of this batch
+    #[arg(long)]
+    pub force: bool,
+
+    /// What became of every row; ROWS.report.jsonl beside the outputs if not given
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+
+    /// The voice of rows that name none
+    #[arg(long, value_name = "FILE|NAME")]
+    pub voice: Option<String>,
+
+    /// Model directory made by `indextts models import`
+    #[arg(long, value_name = "DIR", env = "INDEXTTS_MODEL")]
+    pub model: PathBuf,
+
+    /// Where to compute: auto, cpu
+    #[arg(long, default_value = "auto", env = "INDEXTTS_DEVICE")]
+    pub device: String,
+
+    /// Same seed on the same device: same bytes; for rows that name none
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+
+    #[command(flatten)]
+    pub precision: PrecisionArgs,
+
+    #[command(flatten)]
+    pub emotion: EmotionArgs,
+
+    #[command(flatten)]
+    pub sampling: SamplingArgs,
+}
+
+/// A part of a file name, not a path.
+fn file_name(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.contains(['/', '\\', '\0']) {
+        return Err("expected a part of a file name".into());
+    }
+    Ok(text.into())
 }
 
 /// Emotion

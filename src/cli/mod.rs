@@ -1,8 +1,10 @@
 //! The command line. Results go to standard output, progress, warnings and errors to standard error.
 mod args;
+mod batch;
 mod bench;
 mod devices;
 mod models;
+mod options;
 mod progress;
 #[cfg(feature = "pull")]
 mod pull;
@@ -29,6 +31,9 @@ enum Failure {
     /// A model directory that does not hold what it should.
     #[error("{0}")]
     Model(String),
+    /// Rows of a batch that failed; `code` is the gravest of theirs.
+    #[error("{message}")]
+    Rows { message: String, code: u8 },
     /// Arguments that clap cannot judge.
     #[error("{0}")]
     Usage(String),
@@ -46,6 +51,7 @@ impl Failure {
             }
             #[cfg(feature = "pull")]
             Self::Pull(_) => 2,
+            Self::Rows { code, .. } => *code,
             Self::Library(_) | Self::Import(_) | Self::Model(_) => 2,
         }
     }
@@ -66,6 +72,7 @@ pub fn run() -> ExitCode {
         Command::Say(say) => say::run(&say, args.quiet),
         #[cfg(feature = "pull")]
         Command::Models(ModelsCommand::Pull(pull)) => pull::run(&pull, args.quiet),
+        Command::Batch(batch) => batch::run(&batch, args.quiet),
         Command::Models(ModelsCommand::Import(import)) => models::import(&import, args.quiet),
         Command::Models(ModelsCommand::Inspect(dir)) => models::inspect(&dir),
         Command::Models(ModelsCommand::Verify(dir)) => models::verify(&dir, args.quiet),

@@ -40,3 +40,17 @@ pub fn bytes(quiet: bool) -> ProgressBar {
     bar.enable_steady_tick(Duration::from_millis(120));
     bar
 }
+
+/// A bar over the rows of a batch, in characters of text, with the time that is left.
+pub fn rows(quiet: bool, characters: u64) -> ProgressBar {
+    if quiet {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(characters);
+    let template = "{spinner} {prefix} {wide_bar} {percent}% {elapsed}, {eta} left {msg}";
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(120));
+    bar
+}
