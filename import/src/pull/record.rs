@@ -78,7 +78,14 @@ impl Record {
 /// Writes a file that appears under its name only when it is complete.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(parent).map_err(Error::io("write into", parent))?;
+    let mut builder = tempfile::Builder::new();
+    // Temporary files are private; a record has the permissions of any other new file.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    let mut file = builder.tempfile_in(parent).map_err(Error::io("write into", parent))?;
     file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(Error::io("write", path))?;
     file.persist(path).map_err(|e| Error::io("put in place", path)(e.error))?;
     Ok(())

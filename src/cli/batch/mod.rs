@@ -343,19 +343,25 @@ impl<'a> Run<'a> {
     }
 
     fn outcome(&mut self, row: &Row, contents: &Contents) -> Result<Outcome, Failure> {
-        let known = self.journal.get(&row.output);
+        let name = self.name(&row.output);
         if row.output.exists() {
-            match known {
-                Some((key, State::Done { sha256, samples }))
-                    if *key == contents.key && file_sha256(&row.output)? == *sha256 =>
-                {
-                    return Ok(Outcome::Kept { samples: *samples });
+            let foreign = match self.journal.get(&name) {
+                Some((key, State::Done { sha256, samples })) if file_sha256(&row.output)? == *sha256 => {
+                    if *key == contents.key {
+                        return Ok(Outcome::Kept { samples: *samples });
+                    }
+                    None
                 }
-                None if !self.args.force => {
-                    let output = row.output.display();
-                    return Err(Failure::Usage(format!("{output} exists and is not of this batch; use --force")));
-                }
-                _ => {}
+                Some((_, State::Done { .. })) => Some("was changed by somebody else"),
+                // Begun by a run that was killed.
+                Some((_, State::Started)) => None,
+                None => Some("exists and is not of this batch"),
+            };
+            if let Some(foreign) = foreign
+                && !self.args.force
+            {
+                let output = row.output.display();
+                return Err(Failure::Usage(format!("{output} {foreign}; replace it with --force")));
             }
         }
         // A name that cannot be written should not cost the time of speaking.
@@ -363,7 +369,7 @@ impl<'a> Run<'a> {
             return Err(Failure::Usage(format!("{} is a directory", row.output.display())));
         }
         drop(staged(&row.output)?);
-        self.journal.note(&row.output, &contents.key, State::Started)?;
+        self.journal.note(&name, &contents.key, State::Started)?;
         let bar = &self.bar;
         let speech = self.engine.speak(row, contents, &mut |progress| {
             let stage = progress.stage.name();
@@ -372,8 +378,15 @@ impl<'a> Run<'a> {
         })?;
         wav::write(&row.output, &speech.samples, speech.sample_rate)?;
         let (sha256, samples) = (file_sha256(&row.output)?, speech.samples.len() as u64);
-        self.journal.note(&row.output, &contents.key, State::Done { sha256, samples })?;
+        self.journal.note(&name, &contents.key, State::Done { sha256, samples })?;
         Ok(Outcome::Spoken { samples, warnings: speech.warnings })
+    }
+
+    /// How the journal calls an output, wherever the batch is started from: relative to the journal if it is below it.
+    fn name(&self, output: &Path) -> PathBuf {
+        let output = identity(output);
+        let folder = self.places.journal.parent().map(identity).unwrap_or_default();
+        output.strip_prefix(folder).map(Path::to_path_buf).unwrap_or(output)
     }
 
     /// The rows as one file; their own files are removed then, unless they are to be kept.
