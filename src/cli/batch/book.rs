@@ -51,8 +51,8 @@ pub fn join(
         }
         None => None,
     };
-    let mut writer: Option<WavWriter<BufWriter<&mut File>>> = None;
-    let mut out = Some(BufWriter::new(file.as_file_mut()));
+    let mut writer: Option<WavWriter<BufWriter<File>>> = None;
+    let mut out = Some(BufWriter::new(file.as_file().try_clone().map_err(io)?));
     let mut chapters: Vec<(u64, String)> = Vec::new();
     let (mut at, mut rate) = (0u64, 1u32);
     for piece in pieces {
@@ -100,7 +100,6 @@ pub fn join(
         }
         at = end + silence;
     }
-    drop(out);
     let Some(writer) = writer else {
         return Err(Failure::Usage("there are no rows to join".into()));
     };
