@@ -144,6 +144,39 @@ mod tests {
     }
 
     #[test]
+    fn the_official_entry_names_every_file_of_the_layout() {
+        use crate::layout::{Layout, Role::*};
+        let directory = tempfile::tempdir().unwrap();
+        for file in Entry::find("indextts-2").unwrap().repositories.iter().flat_map(|r| &r.files) {
+            let path = directory.path().join(file.target());
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        }
+        let roles = [
+            Config,
+            Gpt,
+            S2Mel,
+            W2vStats,
+            SpeakerMatrix,
+            EmotionMatrix,
+            SentencePiece,
+            SemanticCodec,
+            CampPlus,
+            BigVgan,
+            BigVganConfig,
+            W2vBert,
+            W2vBertConfig,
+            W2vPreprocessor,
+            Qwen,
+            QwenConfig,
+            QwenGeneration,
+            QwenTokenizer,
+        ];
+        let layout = Layout::find(directory.path()).unwrap();
+        layout.require_all(roles.iter()).unwrap_or_else(|e| panic!("{e}"));
+    }
+
+    #[test]
     fn what_could_leave_the_directory_or_the_host_is_refused() {
         let entry = |id: &str, file: &str| {
             let text = format!(

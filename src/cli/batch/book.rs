@@ -24,20 +24,13 @@ pub struct Piece {
     pub text: String,
 }
 
-/// What was written.
-#[derive(Debug)]
-pub struct Book {
-    pub seconds: f64,
-    /// The wav first.
-    pub files: Vec<PathBuf>,
-}
-
-/// Joins `pieces` to `target`; nothing appears under its name before all of it is complete.
+/// Joins `pieces` to `target`; nothing appears under its name before all of it is complete. Returns the
+/// files that were written, the wav first.
 pub fn join(
     pieces: impl Iterator<Item = Result<Piece, Failure>>,
     target: &Path,
     format: Option<Format>,
-) -> Result<Book, Failure> {
+) -> Result<Vec<PathBuf>, Failure> {
     let io = |e: io::Error| Failure::Library(Error::io("write", target)(e));
     let wav = |e: hound::Error| match e {
         hound::Error::IoError(e) => io(e),
@@ -123,7 +116,7 @@ pub fn join(
     }
     // The wav last: when it is there, all is there.
     publish(file, target)?;
-    Ok(Book { seconds: at as f64 / f64::from(rate), files })
+    Ok(files)
 }
 
 /// Chapters in the metadata format that ffmpeg reads, to make an m4b of the wav.

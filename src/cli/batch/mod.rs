@@ -153,7 +153,7 @@ fn survey(args: &Batch, common: &Common<'_>) -> Result<Survey, Failure> {
     for line in lines(&args.rows)? {
         let (number, text) = line?;
         survey.rows += 1;
-        let row = match Row::parse(&text, number, survey.rows, common) {
+        let row = match Row::parse(&text, survey.rows, common) {
             Ok(row) => row,
             Err(problem) => {
                 survey.bad += 1;
@@ -260,7 +260,7 @@ impl<'a> Run<'a> {
         for (index, line) in lines(&self.args.rows)?.enumerate() {
             let (number, text) = line?;
             self.bar.set_prefix(format!("row {}/{}", index + 1, self.survey.rows));
-            let parsed = Row::parse(&text, number, index + 1, self.common);
+            let parsed = Row::parse(&text, index + 1, self.common);
             let length = parsed.as_ref().map_or(0, characters);
             let done = parsed.map_err(Failure::Usage).and_then(|row| self.row(row));
             let entry = match done {
@@ -399,8 +399,7 @@ impl<'a> Run<'a> {
             let line = line.map_err(io())?;
             serde_json::from_str(&line).map_err(|e| io()(e.into()).into())
         });
-        let book = book::join(pieces, book, self.args.subtitles)?;
-        for file in &book.files {
+        for file in book::join(pieces, book, self.args.subtitles)? {
             println!("{}", file.display());
         }
         if !self.args.keep_temp {

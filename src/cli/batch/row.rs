@@ -37,8 +37,6 @@ enum Vector {
 /// A line that makes sense. Files are not opened yet.
 #[derive(Debug)]
 pub struct Row {
-    /// Counted from 1, blank lines included.
-    pub line: usize,
     pub output: PathBuf,
     pub text: Text,
     pub voice: Voice,
@@ -98,7 +96,7 @@ impl Row {
     ///
     /// # Errors
     /// What is wrong with it, in words.
-    pub fn parse(text: &str, line: usize, number: usize, common: &Common<'_>) -> Result<Self, String> {
+    pub fn parse(text: &str, number: usize, common: &Common<'_>) -> Result<Self, String> {
         let fields: Fields = serde_json::from_str(text).map_err(|e| e.to_string())?;
         let file = |path: &Path| common.base.join(path);
         let said = match (fields.text, fields.text_file) {
@@ -156,7 +154,6 @@ impl Row {
             (Outputs::Pieces { dir }, None) => dir.clone(),
         };
         Ok(Self {
-            line,
             output,
             text: said,
             voice,
@@ -217,7 +214,7 @@ mod tests {
             vector: batch.emotion.emotion_vector.as_deref().map(|v| v.parse().unwrap()),
             outputs,
         };
-        Row::parse(text, 1, 7, &common)
+        Row::parse(text, 7, &common)
     }
 
     fn named(text: &str) -> Result<Row, String> {
