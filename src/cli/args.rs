@@ -197,7 +197,7 @@ pub struct Batch {
     pub out: Option<PathBuf>,
 
     /// Name them PREFIX-0001.wav
-    #[arg(long, requires = "out", value_parser = file_name)]
+    #[arg(long, requires = "out", conflicts_with = "concat", value_parser = file_name)]
     pub prefix: Option<String>,
 
     /// Join all rows to one file, with the silence that each row asks for and a list of chapters
@@ -205,11 +205,11 @@ pub struct Batch {
     pub concat: Option<PathBuf>,
 
     /// Subtitles beside the joined file, one cue a row
-    #[arg(long, value_enum, value_name = "FORMAT", requires = "concat")]
+    #[arg(long, value_enum, value_name = "FORMAT", requires = "concat", conflicts_with = "out")]
     pub subtitles: Option<SubtitleFormat>,
 
     /// Keep the single rows of a joined file
-    #[arg(long, requires = "concat")]
+    #[arg(long, requires = "concat", conflicts_with = "out")]
     pub keep_temp: bool,
 
     /// Check the rows, speak nothing

@@ -75,7 +75,7 @@ fn said(words: &str, more: &[&str]) -> Vec<u8> {
     let directory = tempfile::tempdir().unwrap();
     let (out, voice) = (directory.path().join("out.wav"), voice());
     let base = ["-q", "say", words, "--model", text(model()), "--voice", text(&voice), "-o", text(&out)];
-    let output = indextts(&[&base, &["--max-codes", "12", "--steps", "3"], more].concat());
+    let output = indextts(&[&base[..], &["--max-codes", "12", "--steps", "3"], more].concat());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     std::fs::read(&out).unwrap()
 }
@@ -317,7 +317,12 @@ fn a_book_with_a_hole_is_not_written() {
 fn options_that_exclude_each_other_are_refused() {
     let batch = Batch::new(&[json!({ "text": "ONE." })]);
     batch.refused(&[], 1, "1 of 1 rows failed");
-    batch.refused(&["--out", "a", "--concat", "b"], 2, "cannot be used with");
-    batch.refused(&["--out", "a", "--prefix", "../b"], 2, "file name");
-    batch.refused(&["--out", "a", "--subtitles", "srt"], 2, "--concat");
+    let (a, b) = (batch.path("a"), batch.path("b"));
+    batch.refused(&["--out", text(&a), "--concat", text(&b)], 2, "cannot be used with");
+    batch.refused(&["--out", text(&a), "--prefix", "../b"], 2, "file name");
+    batch.refused(&["--out", text(&a), "--subtitles", "srt"], 2, "cannot be used with");
+    batch.refused(&["--out", text(&a), "--keep-temp"], 2, "cannot be used with");
+    batch.refused(&["--concat", text(&b), "--prefix", "x"], 2, "cannot be used with");
+    batch.refused(&["--subtitles", "srt"], 2, "--concat");
+    assert!(!a.exists() && !b.exists());
 }
