@@ -28,7 +28,7 @@ struct Fields {
 
 /// `[0.1, ...]`, or what `--emotion-vector` takes.
 #[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "emotion_vector: expected eight numbers from 0 to 1.2")]
 enum Vector {
     Numbers(Vec<f32>),
     Text(String),
