@@ -126,6 +126,9 @@ fn finished_rows_are_kept_and_changed_ones_spoken_anew() {
     // Another seed is another result for all.
     batch.succeeds(&["--out", text(&out), "--seed", "9"]);
     assert_eq!(batch.statuses("out/rows.report.jsonl"), ["spoken", "spoken", "spoken"]);
+    batch.succeeds(&["--out", text(&out), "--seed", "9", "--weights", "f16"]);
+    assert_eq!(batch.statuses("out/rows.report.jsonl"), ["spoken", "spoken", "spoken"]);
+    batch.succeeds(&["--out", text(&out), "--seed", "9"]);
     // What somebody else changed is theirs.
     std::fs::write(batch.path("out/0003.wav"), "mine").unwrap();
     batch.refused(&["--out", text(&out), "--seed", "9"], 1, "1 of 3 rows failed");
