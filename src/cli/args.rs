@@ -371,6 +371,10 @@ pub enum ModelsCommand {
     Verify(ModelDir),
 }
 
+/// Where official files come from.
+#[cfg(feature = "pull")]
+pub const HUB: &str = "https://huggingface.co";
+
 #[cfg(feature = "pull")]
 #[derive(Debug, ClapArgs)]
 pub struct Pull {
@@ -409,7 +413,7 @@ pub struct Pull {
     pub parallel: u8,
 
     /// The hub, or a mirror of it; a token in HF_TOKEN is sent to this address only
-    #[arg(long, value_name = "URL", env = "HF_ENDPOINT", default_value = "https://huggingface.co")]
+    #[arg(long, value_name = "URL", env = "HF_ENDPOINT", default_value = HUB)]
     pub endpoint: String,
 }
 

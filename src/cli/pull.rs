@@ -8,7 +8,7 @@ use indextts_import::Import;
 use indextts_import::pull::{Entry, Event, Options, Places, Record, Retry, free_space, pull};
 
 use super::Failure;
-use super::args::{DtypeArg, Pull};
+use super::args::{DtypeArg, HUB, Pull};
 use super::models;
 use super::progress::bytes;
 
@@ -55,7 +55,8 @@ pub fn run(args: &Pull, quiet: bool) -> Result<(), Failure> {
         &entry,
         &places,
         &Options {
-            endpoint: args.endpoint.clone(),
+            // A variable that is set to nothing is as good as not set.
+            endpoint: if args.endpoint.is_empty() { HUB.into() } else { args.endpoint.clone() },
             token: std::env::var("HF_TOKEN").ok(),
             offline: args.offline,
             update: args.update,
