@@ -1,24 +1,20 @@
 //! `indextts say`.
-use std::io::Read;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
 
 use indextts::audio::{decode::load_reference, wav};
-use indextts::pipeline::decode::Positions;
-use indextts::{Emotion, EmotionVector, Error, Options, REFERENCE_SECONDS, Request, Synthesizer, device_by_name};
+use indextts::{Emotion, EmotionVector, Options, REFERENCE_SECONDS, Request, Synthesizer, device_by_name};
 
 use super::Failure;
-use super::args::{PositionsArg, Say};
+use super::args::Say;
+use super::options::{is_file, read_text, read_text_file, settings};
 use super::progress::stages;
-
-/// Longest text accepted, bytes: a long novel. Anything more is a wrong file.
-const MAX_TEXT: u64 = 8 << 20;
 
 pub fn run(args: &Say, quiet: bool) -> Result<(), Failure> {
     let text = text(args)?;
     // What was typed is checked before the model is there; the model may replace the rest.
-    options(args, Options::default())?;
+    settings(&args.sampling, &args.emotion, &args.precision, args.seed, Options::default())?;
     let vector = args.emotion.emotion_vector.as_deref().map(str::parse::<EmotionVector>).transpose()?;
     // Read the clips first: a wrong path should not cost the seconds it takes to load a model.
     let clip = args.voice.as_deref().filter(|voice| is_file(voice)).map(Path::new);
@@ -31,7 +27,7 @@ pub fn run(args: &Say, quiet: bool) -> Result<(), Failure> {
     bar.set_prefix("loading");
     let device = device_by_name(&args.device)?;
     let synthesizer = Synthesizer::load_with(args.model.as_path(), args.precision.precision(), &device)?;
-    let options = options(args, synthesizer.default_options())?;
+    let options = settings(&args.sampling, &args.emotion, &args.precision, args.seed, synthesizer.default_options())?;
     let loaded = start.elapsed();
     bar.set_prefix("voice");
     let voice = match &reference {
@@ -77,17 +73,9 @@ pub fn run(args: &Say, quiet: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether `voice` means a file rather than a name: it exists, or looks like a path.
-fn is_file(voice: &str) -> bool {
-    Path::new(voice).exists() || voice.contains(['/', '\\', '.'])
-}
-
 fn text(args: &Say) -> Result<String, Failure> {
     let text = match (&args.text, &args.text_file) {
-        (_, Some(path)) => {
-            let file = std::fs::File::open(path).map_err(Error::io("open", path))?;
-            read_text(file, &path.display().to_string())?
-        }
+        (_, Some(path)) => read_text_file(path)?,
         (Some(text), _) if text == "-" => read_text(std::io::stdin().lock(), "standard input")?,
         (Some(text), _) => text.clone(),
         (None, None) => String::new(),
@@ -98,44 +86,4 @@ fn text(args: &Say) -> Result<String, Failure> {
         ));
     }
     Ok(text)
-}
-
-fn read_text(source: impl Read, name: &str) -> Result<String, Failure> {
-    let mut bytes = Vec::new();
-    source.take(MAX_TEXT + 1).read_to_end(&mut bytes).map_err(Error::io("read", name))?;
-    if bytes.len() as u64 > MAX_TEXT {
-        return Err(Failure::Usage(format!("{name}: more than {MAX_TEXT} bytes of text; split it")));
-    }
-    String::from_utf8(bytes).map_err(|e| Failure::Usage(format!("{name}: not UTF-8 text ({e}); convert it")))
-}
-
-/// What was typed, and the model's own choice of everything else.
-fn options(args: &Say, mut options: Options) -> Result<Options, Failure> {
-    fn set<T: Copy>(target: &mut T, typed: Option<T>) {
-        *target = typed.unwrap_or(*target);
-    }
-    let sampling = &args.sampling;
-    let decode = &mut options.decode;
-    set(&mut decode.beams, sampling.beams);
-    decode.do_sample = !sampling.greedy;
-    set(&mut decode.temperature, sampling.temperature);
-    set(&mut decode.top_k, sampling.top_k);
-    set(&mut decode.top_p, sampling.top_p);
-    set(&mut decode.repetition_penalty, sampling.repetition_penalty);
-    set(&mut decode.length_penalty, sampling.length_penalty);
-    decode.typical_mass = sampling.typical;
-    set(&mut decode.max_codes, sampling.max_codes);
-    decode.positions = match sampling.positions {
-        PositionsArg::Reference => Positions::Reference,
-        PositionsArg::Contiguous => Positions::Contiguous,
-    };
-    set(&mut options.steps, sampling.steps.or(args.precision.steps()));
-    set(&mut options.guidance, sampling.cfg);
-    set(&mut options.interval_silence, sampling.interval_silence);
-    set(&mut options.max_segment_tokens, sampling.segment_tokens);
-    options.seed = args.seed;
-    options.random_exemplars = args.emotion.emotion_random;
-    options.balanced_emotions = args.emotion.emotion_balanced;
-    options.check()?;
-    Ok(options)
 }

@@ -3,6 +3,9 @@
 mod support;
 
 mod audio;
+mod batch;
 mod import;
+#[cfg(feature = "pull")]
+mod pull;
 mod say;
 mod weights;
