@@ -20,8 +20,12 @@ pub fn staged(target: &Path) -> Result<NamedTempFile, Failure> {
     Ok(builder.tempfile_in(parent).map_err(Error::io("write into", parent))?)
 }
 
-/// Gives a complete file its name.
+/// Gives a complete file its name. A device or a pipe of that name is kept.
 pub fn publish(file: NamedTempFile, target: &Path) -> Result<(), Failure> {
+    if std::fs::metadata(target).is_ok_and(|m| !m.is_file()) {
+        let what = std::io::Error::new(std::io::ErrorKind::AlreadyExists, "it is not a regular file; name another");
+        return Err(Error::io("put in place", target)(what).into());
+    }
     file.as_file().sync_all().map_err(Error::io("write", target))?;
     file.persist(target).map_err(|e| Error::io("put in place", target)(e.error))?;
     Ok(())
