@@ -31,8 +31,9 @@ pub use config::{CodecConfig, Defaults, ModelConfig};
 pub use device::{DEVICES, device_by_name};
 pub use error::{Error, Result};
 pub use files::ModelFiles;
+pub use kernels::{Bits, WeightType};
 pub use pipeline::{
-    Conditioning, Emotion, EmotionClip, EmotionVector, Noise, Observer, Options, Progress, REFERENCE_SECONDS,
-    ReferenceFeatures, Request, Segment, Speech, Stage, Synthesizer, Timings, Voice,
+    Conditioning, Emotion, EmotionClip, EmotionVector, Noise, Observer, Options, Precision, Progress,
+    REFERENCE_SECONDS, ReferenceFeatures, Request, Segment, Speech, Stage, Synthesizer, Timings, Voice,
 };
 pub use text::{Language, TextOptions};

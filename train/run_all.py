@@ -1,4 +1,5 @@
-"""Runs every stage that is not finished, one after another; the same command goes on after any interruption.
+"""Runs every stage that is not finished, two at a time where they do not wait for each other; the same command goes on
+after any interruption.
 
     nice -n 19 setsid nohup python train/run_all.py --data DIR --tools DIR > DIR/run_all.log 2>&1 &
 
@@ -6,8 +7,10 @@ A stage is finished when DIR/stages/NAME/done exists. `--list` shows the stages 
 The corpus runs with the Python of --tools, everything else with the Python that runs this.
 """
 import argparse
+import dataclasses
 import fcntl
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -16,13 +19,35 @@ from pathlib import Path
 HERE = Path(__file__).parent
 
 
-def stages(data: Path, tools: Path) -> dict[str, list[list[str]]]:
-    """Commands of each stage; those of one stage run at the same time."""
+@dataclasses.dataclass
+class Stage:
+    """Commands that run at the same time, once the stages they need are finished."""
+    after: tuple[str, ...]
+    commands: list[list[str]]
+    # Training stages say themselves when they are finished; others are when their commands end well.
+    marks_itself: bool = True
+
+
+def stages(data: Path, tools: Path) -> dict[str, Stage]:
+    """In the order in which they start where several could."""
     speech, torch = str(tools / "venv/bin/python"), sys.executable
-    corpus = [speech, "corpus/synthesize.py", "--tools", str(tools), "--data", str(data), "--hours", "3.6", "--parts", "2"]
+    corpus = [speech, "corpus/synthesize.py", "--tools", str(tools), "--data", str(data)]
+    prosody = [speech, "corpus/prosody.py", "--tools", str(tools), "--data", str(data)]
+    spoken = [*corpus, "--hours", "3.6", "--parts", "2"]
+
+    def train(name: str, hours: float) -> list[list[str]]:
+        return [[torch, "-m", f"{name}.train", "--data", str(data), "--hours", str(hours)]]
+
     return {
-        "corpus": [[*corpus, "--part", "0"], [*corpus, "--part", "1"]],
-        "vocoder": [[torch, "-m", "vocoder.train", "--data", str(data), "--hours", "4"]],
+        "corpus": Stage((), [[*spoken, "--part", "0"], [*spoken, "--part", "1"]], False),
+        "varied": Stage(("corpus",), [[*corpus, "--varied", "--hours", "0.5"]], False),
+        "prosody": Stage(("varied",), [prosody], False),
+        "campplus": Stage(("prosody",), train("campplus", 0.16)),
+        "encoder": Stage(("prosody",), train("encoder", 0.36)),
+        "s2mel": Stage(("campplus", "encoder"), train("s2mel", 9)),
+        "texts": Stage(("prosody",), [[*prosody, "--sentences", "36000"]], False),
+        "gpt": Stage(("texts", "campplus", "encoder"), train("gpt", 5)),
+        "vocoder": Stage(("corpus",), train("vocoder", 4.5)),
     }
 
 
@@ -30,6 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--tools", type=Path, required=True)
+    parser.add_argument("--jobs", type=int, default=2, help="processes at a time; each uses one core")
     parser.add_argument("--only", nargs="*")
     parser.add_argument("--list", action="store_true")
     args = parser.parse_args()
@@ -37,31 +63,58 @@ def main() -> None:
     table = stages(data, tools)
     if unknown := set(args.only or ()) - set(table):
         sys.exit(f"no stage {', '.join(sorted(unknown))}; there are {', '.join(table)}")
-    if not args.list:
-        data.mkdir(parents=True, exist_ok=True)
-        lock = (data / "run_all.lock").open("w")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            sys.exit(f"another run_all.py works on {data}")
+    done = {name: data / "stages" / name / "done" for name in table}
+    if args.list:
+        for name, stage in table.items():
+            state = "finished" if done[name].exists() else "open"
+            print(f"{name} ({state})", *(" ".join(c) for c in stage.commands), sep="\n  ")
+        return
+    data.mkdir(parents=True, exist_ok=True)
+    lock = (data / "run_all.lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.exit(f"another run_all.py works on {data}")
+    run(table, done, [n for n in table if not args.only or n in args.only], args.jobs)
+
+
+def run(table: dict[str, Stage], done: dict[str, Path], names: list[str], jobs: int) -> None:
     environment = os.environ | {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive", "PYTHONWARNINGS": "ignore"}
-    for name, commands in table.items():
-        done = data / "stages" / name / "done"
-        if args.list:
-            print(f"{name} ({'finished' if done.exists() else 'open'})", *(" ".join(c) for c in commands), sep="\n  ")
-        if args.list or done.exists() or (args.only and name not in args.only):
-            continue
-        print(f"{time.strftime('%F %T')} {name}", flush=True)
-        done.parent.mkdir(parents=True, exist_ok=True)
-        log = (done.parent / "output.log").open("a")
-        running = [subprocess.Popen(c, cwd=HERE, env=environment, stdout=log, stderr=log) for c in commands]
-        if any([process.wait() for process in running]):
-            sys.exit(f"{name} failed: see {log.name}")
-        if name == "corpus":
-            done.touch()
-        if not done.exists():
-            sys.exit(f"{name} was stopped before its end")
-    print(f"{time.strftime('%F %T')} all stages are finished" if not args.list else "", flush=True)
+    running: dict[str, list[subprocess.Popen]] = {}
+
+    def stop(why: str) -> None:
+        for process in (p for group in running.values() for p in group):
+            process.terminate()  # they save, and go on from there another time
+        sys.exit(why)
+
+    signal.signal(signal.SIGTERM, lambda *_: stop("stopped"))
+    while waiting := [n for n in names if not done[n].exists()]:
+        busy = sum(process.poll() is None for group in running.values() for process in group)
+        for name in waiting:
+            stage = table[name]
+            ready = name not in running and all(done[n].exists() for n in stage.after)
+            if ready and (busy == 0 or busy + len(stage.commands) <= jobs):
+                print(f"{time.strftime('%F %T')} {name} starts", flush=True)
+                done[name].parent.mkdir(parents=True, exist_ok=True)
+                log = (done[name].parent / "output.log").open("a")
+                running[name] = [subprocess.Popen(c, cwd=HERE, env=environment, stdout=log, stderr=log) for c in stage.commands]
+                busy += len(stage.commands)
+        if not running:
+            needed = {n for name in waiting for n in table[name].after if not done[n].exists()}
+            sys.exit(f"unfinished stages are needed first: {', '.join(sorted(needed))}")
+        time.sleep(1)
+        for name, group in list(running.items()):
+            if any(process.poll() is None for process in group):
+                continue
+            del running[name]
+            if any(process.returncode for process in group):
+                stop(f"{name} failed: see {done[name].parent / 'output.log'}")
+            if not table[name].marks_itself:
+                done[name].touch()
+            elif not done[name].exists():
+                sys.exit(f"{name} was stopped before its end")
+            print(f"{time.strftime('%F %T')} {name} is finished", flush=True)
+    print(f"{time.strftime('%F %T')} all stages are finished", flush=True)
 
 
 if __name__ == "__main__":

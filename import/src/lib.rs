@@ -14,6 +14,8 @@ mod manifest;
 mod model;
 mod official;
 mod ops;
+#[cfg(feature = "pull")]
+pub mod pull;
 mod report;
 pub mod sentencepiece;
 mod table;

@@ -16,8 +16,14 @@ pub fn pcm16_truncated(samples: &[f32]) -> Vec<i16> {
     samples.iter().map(|s| (s * 32_767.0).clamp(-32_767.0, 32_767.0) as i16).collect()
 }
 
-/// Writes a mono file. It appears under its name only when it is complete; parent directories are created.
+/// Writes a mono file. It appears under its name only when it is complete; parent directories are created. A device or
+/// a pipe of that name is written to, never replaced.
 pub fn write(path: &Path, samples: &[f32], rate: u32) -> Result<()> {
+    if std::fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir()) {
+        let bytes = encode(samples, rate, path)?;
+        let mut device = std::fs::OpenOptions::new().write(true).open(path).map_err(Error::io("open", path))?;
+        return device.write_all(&bytes).and_then(|()| device.flush()).map_err(Error::io("write", path));
+    }
     let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
     let mut file = tempfile::NamedTempFile::new_in(parent).map_err(Error::io("write into", parent))?;
@@ -60,3 +66,24 @@ fn readable_by_all(file: &tempfile::NamedTempFile) {
 
 #[cfg(not(unix))]
 fn readable_by_all(_file: &tempfile::NamedTempFile) {}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::FileTypeExt;
+
+    #[test]
+    fn a_pipe_is_written_to_and_not_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let pipe = directory.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let reader = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || std::fs::read(pipe).unwrap()
+        });
+        super::write(&pipe, &[0.5, -0.5], 22_050).unwrap();
+        assert!(std::fs::metadata(&pipe).unwrap().file_type().is_fifo());
+        let bytes = reader.join().unwrap();
+        let mut wav = hound::WavReader::new(bytes.as_slice()).unwrap();
+        assert_eq!(wav.samples::<i16>().map(|s| s.unwrap()).collect::<Vec<_>>(), [16_384, -16_384]);
+    }
+}

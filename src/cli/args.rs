@@ -2,6 +2,9 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use indextts::{Bits, Precision, WeightType};
+
+use super::batch::Format as SubtitleFormat;
 
 /// Zero-shot voice cloning with emotion control.
 ///
@@ -29,9 +32,14 @@ pub enum Command {
     Say(Box<Say>),
     /// Show how a text will be read: its spoken form and, with a model, its tokens and segments
     Text(Text),
+    /// Speak many rows of a JSON Lines file, to a file each or to one audiobook
+    #[command(args_override_self = true)]
+    Batch(Box<Batch>),
     /// Import, inspect and verify models
     #[command(subcommand)]
     Models(ModelsCommand),
+    /// Measure a model on this machine, stage by stage; prints Markdown
+    Bench(Bench),
     /// List the devices this build can compute on
     Devices,
 }
@@ -62,6 +70,9 @@ pub struct Say {
     /// Where to compute: auto, cpu
     #[arg(long, default_value = "auto", env = "INDEXTTS_DEVICE")]
     pub device: String,
+
+    #[command(flatten)]
+    pub precision: PrecisionArgs,
 
     /// Same seed on the same device: same bytes
     #[arg(long, default_value_t = 0)]
@@ -123,6 +134,188 @@ pub struct ReadingArgs {
     /// Treat the text exactly as the reference does, including what harms it
     #[arg(long)]
     pub faithful_text: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Bench {
+    /// What to speak
+    #[arg(long, default_value = "The weather was cold but the sun was shining today.")]
+    pub text: String,
+
+    /// The reference clip; without it the model's first own voice
+    #[arg(long, value_name = "FILE")]
+    pub voice: Option<PathBuf>,
+
+    /// Model directory made by `indextts models import`
+    #[arg(long, value_name = "DIR", env = "INDEXTTS_MODEL")]
+    pub model: PathBuf,
+
+    /// Where to compute: auto, cpu
+    #[arg(long, default_value = "auto", env = "INDEXTTS_DEVICE")]
+    pub device: String,
+
+    /// How often; the table shows medians
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub runs: u32,
+
+    #[command(flatten)]
+    pub precision: PrecisionArgs,
+
+    /// Beams of the code search
+    #[arg(long, value_name = "N")]
+    pub beams: Option<usize>,
+
+    /// Longest segment in semantic codes
+    #[arg(long, value_name = "N")]
+    pub max_codes: Option<usize>,
+
+    /// Steps of the flow matching
+    #[arg(long, value_name = "N")]
+    pub steps: Option<usize>,
+}
+
+/// Speed and memory
+#[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Speed and memory")]
+pub struct PrecisionArgs {
+    /// `fast` is `--weights bf16 --quantize q8 --steps 15`; what is given besides wins
+    #[arg(long, value_enum, default_value_t = ProfileArg::Faithful)]
+    pub profile: ProfileArg,
+
+    /// How weights are kept in memory: f32 is exact, f16 and bf16 take half of it, bf16 is fastest where the processor
+    /// multiplies it
+    #[arg(long, value_enum)]
+    pub weights: Option<WeightsArg>,
+
+    /// Keep the GPT's weights in 8 or 4 bits
+    #[arg(long, value_enum)]
+    pub quantize: Option<QuantizeArg>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProfileArg {
+    /// The reference's results
+    Faithful,
+    /// Several times faster, hardly different
+    Fast,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum WeightsArg {
+    F32,
+    F16,
+    Bf16,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum QuantizeArg {
+    None,
+    Q8,
+    Q4,
+}
+
+impl PrecisionArgs {
+    /// Steps of the flow matching that the profile asks for.
+    pub fn steps(&self) -> Option<usize> {
+        (self.profile == ProfileArg::Fast).then_some(15)
+    }
+
+    pub fn precision(&self) -> Precision {
+        let fast = self.profile == ProfileArg::Fast;
+        let weights = match self.weights {
+            Some(WeightsArg::F32) => WeightType::F32,
+            Some(WeightsArg::F16) => WeightType::F16,
+            Some(WeightsArg::Bf16) => WeightType::Bf16,
+            None if fast => WeightType::Bf16,
+            None => WeightType::F32,
+        };
+        let gpt = match self.quantize {
+            Some(QuantizeArg::None) => None,
+            Some(QuantizeArg::Q8) => Some(Bits::Eight),
+            Some(QuantizeArg::Q4) => Some(Bits::Four),
+            None => fast.then_some(Bits::Eight),
+        };
+        Precision { weights, gpt }
+    }
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Batch {
+    /// One JSON object a line: text or text_file, and any of output, voice, emotion_audio, emotion_text, emotion_vector,
+    /// emotion_weight, seed, silence_after_ms, chapter; relative paths start at this file
+    pub rows: PathBuf,
+
+    /// Number the outputs: DIR/0001.wav; without it (and without --concat) every row names its own
+    #[arg(long, value_name = "DIR", conflicts_with = "concat")]
+    pub out: Option<PathBuf>,
+
+    /// Name them PREFIX-0001.wav
+    #[arg(long, requires = "out", conflicts_with = "concat", value_parser = file_name)]
+    pub prefix: Option<String>,
+
+    /// Join all rows to one file, with the silence that each row asks for and a list of chapters
+    #[arg(long, value_name = "FILE")]
+    pub concat: Option<PathBuf>,
+
+    /// Subtitles beside the joined file, one cue a row
+    #[arg(long, value_enum, value_name = "FORMAT", requires = "concat", conflicts_with = "out")]
+    pub subtitles: Option<SubtitleFormat>,
+
+    /// Keep the single rows of a joined file
+    #[arg(long, requires = "concat", conflicts_with = "out")]
+    pub keep_temp: bool,
+
+    /// Check the rows, speak nothing
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Stop at the first row that fails; before anything is spoken if it can be known
+    #[arg(long)]
+    pub fail_fast: bool,
+
+    /// Replace files that are not of this batch
+    #[arg(long)]
+    pub force: bool,
+
+    /// What became of every row; ROWS.report.jsonl beside the outputs if not given
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+
+    /// The voice of rows that name none
+    #[arg(long, value_name = "FILE|NAME")]
+    pub voice: Option<String>,
+
+    /// Model directory made by `indextts models import`
+    #[arg(long, value_name = "DIR", env = "INDEXTTS_MODEL")]
+    pub model: PathBuf,
+
+    /// Where to compute: auto, cpu
+    #[arg(long, default_value = "auto", env = "INDEXTTS_DEVICE")]
+    pub device: String,
+
+    /// Same seed on the same device: same bytes; for rows that name none
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+
+    #[command(flatten)]
+    pub precision: PrecisionArgs,
+
+    #[command(flatten)]
+    pub reading: ReadingArgs,
+
+    #[command(flatten)]
+    pub emotion: EmotionArgs,
+
+    #[command(flatten)]
+    pub sampling: SamplingArgs,
+}
+
+/// A part of a file name, not a path.
+fn file_name(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.contains(['/', '\\', '\0']) {
+        return Err("expected a part of a file name".into());
+    }
+    Ok(text.into())
 }
 
 /// Emotion
@@ -231,12 +424,61 @@ pub enum PositionsArg {
 
 #[derive(Debug, Subcommand)]
 pub enum ModelsCommand {
+    /// Fetch the official files of a model, check them, and import them
+    #[cfg(feature = "pull")]
+    Pull(Pull),
     /// Turn the official files into a model directory
     Import(Import),
     /// Show what a model directory holds
     Inspect(ModelDir),
     /// Check every file of a model directory against its hash
     Verify(ModelDir),
+}
+
+/// Where official files come from.
+#[cfg(feature = "pull")]
+pub const HUB: &str = "https://huggingface.co";
+
+#[cfg(feature = "pull")]
+#[derive(Debug, ClapArgs)]
+pub struct Pull {
+    /// The model: indextts-2, or a registry file of your own (.toml)
+    pub name: String,
+
+    /// The model directory to make; models/NAME if not given
+    pub to: Option<PathBuf>,
+
+    /// How weights are stored; f16 halves the size
+    #[arg(long, value_enum, default_value_t = DtypeArg::F32)]
+    pub dtype: DtypeArg,
+
+    /// Accept the licences that are shown, without being asked
+    #[arg(long)]
+    pub accept_license: bool,
+
+    /// Keep the official files in TO.originals
+    #[arg(long)]
+    pub keep_originals: bool,
+
+    /// Replace an existing model directory
+    #[arg(long)]
+    pub force: bool,
+
+    /// Fetch nothing: import what is in TO.originals
+    #[arg(long, conflicts_with = "update")]
+    pub offline: bool,
+
+    /// Take the newest commits instead of those of the first pull
+    #[arg(long)]
+    pub update: bool,
+
+    /// Files fetched at the same time
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=32))]
+    pub parallel: u8,
+
+    /// The hub, or a mirror of it; a token in HF_TOKEN is sent to this address only
+    #[arg(long, value_name = "URL", env = "HF_ENDPOINT", default_value = HUB)]
+    pub endpoint: String,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -1,8 +1,13 @@
 //! The command line. Results go to standard output, progress, warnings and errors to standard error.
 mod args;
+mod batch;
+mod bench;
 mod devices;
 mod models;
+mod options;
 mod progress;
+#[cfg(feature = "pull")]
+mod pull;
 mod say;
 mod text;
 
@@ -21,9 +26,15 @@ enum Failure {
     Library(#[from] Error),
     #[error(transparent)]
     Import(#[from] indextts_import::Error),
+    #[cfg(feature = "pull")]
+    #[error(transparent)]
+    Pull(#[from] indextts_import::pull::Error),
     /// A model directory that does not hold what it should.
     #[error("{0}")]
     Model(String),
+    /// Rows of a batch that failed; `code` is the gravest of theirs.
+    #[error("{message}")]
+    Rows { message: String, code: u8 },
     /// Arguments that clap cannot judge.
     #[error("{0}")]
     Usage(String),
@@ -35,6 +46,13 @@ impl Failure {
         match self {
             Self::Library(Error::Audio { .. } | Error::Input { .. }) | Self::Usage(_) => 1,
             Self::Library(Error::Generation { .. } | Error::Cancelled) => 4,
+            #[cfg(feature = "pull")]
+            Self::Pull(indextts_import::pull::Error::Licence { .. } | indextts_import::pull::Error::Unknown { .. }) => {
+                1
+            }
+            #[cfg(feature = "pull")]
+            Self::Pull(_) => 2,
+            Self::Rows { code, .. } => *code,
             Self::Library(_) | Self::Import(_) | Self::Model(_) => 2,
         }
     }
@@ -54,9 +72,13 @@ pub fn run() -> ExitCode {
     let outcome = match args.command {
         Command::Say(say) => say::run(&say, args.quiet),
         Command::Text(text) => text::run(&text),
+        #[cfg(feature = "pull")]
+        Command::Models(ModelsCommand::Pull(pull)) => pull::run(&pull, args.quiet),
+        Command::Batch(batch) => batch::run(&batch, args.quiet),
         Command::Models(ModelsCommand::Import(import)) => models::import(&import, args.quiet),
         Command::Models(ModelsCommand::Inspect(dir)) => models::inspect(&dir),
         Command::Models(ModelsCommand::Verify(dir)) => models::verify(&dir, args.quiet),
+        Command::Bench(bench) => bench::run(&bench, args.quiet),
         Command::Devices => devices::run(),
     };
     match outcome {

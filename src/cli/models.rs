@@ -4,22 +4,14 @@ use indextts::weights::Manifest;
 use indextts_import::{Import, ImportOptions, Precision};
 
 use super::Failure;
-use super::args;
+use super::args::{self, DtypeArg};
 use super::progress::spinner;
 
 /// Official files to a model directory.
 pub fn import(args: &args::Import, quiet: bool) -> Result<(), Failure> {
     let bar = spinner(quiet || args.dry_run);
     let mut progress = |name: &str| bar.set_message(format!("importing {name}"));
-    let mut options = ImportOptions {
-        precision: match args.dtype {
-            args::DtypeArg::F32 => Precision::F32,
-            args::DtypeArg::F16 => Precision::F16,
-        },
-        overwrite: args.force,
-        schema: &|config| Ok(ModelConfig::parse(&config.to_string())?.schema()),
-        progress: &mut progress,
-    };
+    let mut options = options(args.dtype, args.force, &mut progress);
     let import = Import::plan(&args.from, &options)?;
     let report = import.report();
     if args.dry_run {
@@ -34,6 +26,19 @@ pub fn import(args: &args::Import, quiet: bool) -> Result<(), Failure> {
     }
     println!("{}", to.display());
     Ok(())
+}
+
+/// How official files become the model that this version runs.
+pub fn options(dtype: DtypeArg, overwrite: bool, progress: &mut dyn FnMut(&str)) -> ImportOptions<'_> {
+    ImportOptions {
+        precision: match dtype {
+            DtypeArg::F32 => Precision::F32,
+            DtypeArg::F16 => Precision::F16,
+        },
+        overwrite,
+        schema: &|config| Ok(ModelConfig::parse(&config.to_string())?.schema()),
+        progress,
+    }
 }
 
 /// What a model directory holds.

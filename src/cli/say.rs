@@ -4,19 +4,19 @@ use std::path::Path;
 use std::time::Instant;
 
 use indextts::audio::{decode::load_reference, wav};
-use indextts::pipeline::decode::Positions;
 use indextts::{Emotion, EmotionVector, Options, REFERENCE_SECONDS, Request, Synthesizer, device_by_name};
 
 use super::Failure;
-use super::args::{PositionsArg, Say};
+use super::args::Say;
+use super::options::{is_file, settings};
 use super::progress::stages;
-use super::text::{read_text, text_options};
+use super::text::{text_options, typed_text};
 
 pub fn run(args: &Say, quiet: bool) -> Result<(), Failure> {
-    let text = read_text(args.text.as_deref(), args.text_file.as_deref())?;
+    let text = typed_text(args.text.as_deref(), args.text_file.as_deref())?;
     let text_options = text_options(&args.reading)?;
     // What was typed is checked before the model is there; the model may replace the rest.
-    options(args, Options::default())?;
+    settings(&args.sampling, &args.emotion, &args.precision, args.seed, Options::default())?;
     let vector = args.emotion.emotion_vector.as_deref().map(str::parse::<EmotionVector>).transpose()?;
     // Read the clips first: a wrong path should not cost the seconds it takes to load a model.
     let clip = args.voice.as_deref().filter(|voice| is_file(voice)).map(Path::new);
@@ -28,8 +28,9 @@ pub fn run(args: &Say, quiet: bool) -> Result<(), Failure> {
     let start = Instant::now();
     bar.set_prefix("loading");
     let device = device_by_name(&args.device)?;
-    let synthesizer = Synthesizer::load(args.model.as_path(), &device)?;
-    let options = Options { text: text_options, ..options(args, synthesizer.default_options())? };
+    let synthesizer = Synthesizer::load_with(args.model.as_path(), args.precision.precision(), &device)?;
+    let options = settings(&args.sampling, &args.emotion, &args.precision, args.seed, synthesizer.default_options())?;
+    let options = Options { text: text_options, ..options };
     let loaded = start.elapsed();
     bar.set_prefix("voice");
     let voice = match &reference {
@@ -75,40 +76,4 @@ pub fn run(args: &Say, quiet: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether `voice` means a file rather than a name: it exists, or looks like a path.
-fn is_file(voice: &str) -> bool {
-    Path::new(voice).exists() || voice.contains(['/', '\\', '.'])
-}
-
-/// What was typed, and the model's own choice of everything else.
-fn options(args: &Say, mut options: Options) -> Result<Options, Failure> {
-    fn set<T: Copy>(target: &mut T, typed: Option<T>) {
-        *target = typed.unwrap_or(*target);
-    }
-    let sampling = &args.sampling;
-    let decode = &mut options.decode;
-    set(&mut decode.beams, sampling.beams);
-    decode.do_sample = !sampling.greedy;
-    set(&mut decode.temperature, sampling.temperature);
-    set(&mut decode.top_k, sampling.top_k);
-    set(&mut decode.top_p, sampling.top_p);
-    set(&mut decode.repetition_penalty, sampling.repetition_penalty);
-    set(&mut decode.length_penalty, sampling.length_penalty);
-    decode.typical_mass = sampling.typical;
-    set(&mut decode.max_codes, sampling.max_codes);
-    decode.positions = match sampling.positions {
-        PositionsArg::Reference => Positions::Reference,
-        PositionsArg::Contiguous => Positions::Contiguous,
-    };
-    set(&mut options.steps, sampling.steps);
-    set(&mut options.guidance, sampling.cfg);
-    set(&mut options.duration_factor, sampling.duration_factor);
-    options.seconds = sampling.seconds;
-    set(&mut options.interval_silence, sampling.interval_silence);
-    set(&mut options.max_segment_tokens, sampling.segment_tokens);
-    options.seed = args.seed;
-    options.random_exemplars = args.emotion.emotion_random;
-    options.balanced_emotions = args.emotion.emotion_balanced;
-    options.check()?;
-    Ok(options)
 }

@@ -1,21 +1,18 @@
 //! `indextts text`, and the text arguments that other commands share.
-use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
 use indextts::text::{Reading, Segmenter, TextFrontEnd, spoken};
-use indextts::{Error, ModelConfig, ModelFiles, TextOptions};
+use indextts::{ModelConfig, ModelFiles, TextOptions};
 use serde_json::json;
 
 use super::Failure;
 use super::args::{ReadingArgs, Text};
-
-/// Longest text accepted, bytes: a long novel. Anything more is a wrong file.
-const MAX_TEXT: u64 = 8 << 20;
+use super::options::{read_text, read_text_file};
 
 /// Shows how a text will be read.
 pub fn run(args: &Text) -> Result<(), Failure> {
-    let text = read_text(args.text.as_deref(), args.text_file.as_deref())?;
+    let text = typed_text(args.text.as_deref(), args.text_file.as_deref())?;
     let options = text_options(&args.reading)?;
     let Some(model) = &args.model else {
         let (language, spoken) = spoken(&text, &options);
@@ -82,13 +79,10 @@ pub fn text_options(args: &ReadingArgs) -> Result<TextOptions, Failure> {
 }
 
 /// The text itself: typed, of a file, or from standard input.
-pub fn read_text(text: Option<&str>, file: Option<&Path>) -> Result<String, Failure> {
+pub fn typed_text(text: Option<&str>, file: Option<&Path>) -> Result<String, Failure> {
     let text = match (text, file) {
-        (_, Some(path)) => {
-            let file = std::fs::File::open(path).map_err(Error::io("open", path))?;
-            read(file, &path.display().to_string())?
-        }
-        (Some("-"), _) => read(std::io::stdin().lock(), "standard input")?,
+        (_, Some(path)) => read_text_file(path)?,
+        (Some("-"), _) => read_text(std::io::stdin().lock(), "standard input")?,
         (Some(text), _) => text.to_string(),
         (None, None) => String::new(),
     };
@@ -98,13 +92,4 @@ pub fn read_text(text: Option<&str>, file: Option<&Path>) -> Result<String, Fail
         ));
     }
     Ok(text)
-}
-
-fn read(source: impl Read, name: &str) -> Result<String, Failure> {
-    let mut bytes = Vec::new();
-    source.take(MAX_TEXT + 1).read_to_end(&mut bytes).map_err(Error::io("read", name))?;
-    if bytes.len() as u64 > MAX_TEXT {
-        return Err(Failure::Usage(format!("{name}: more than {MAX_TEXT} bytes of text; split it")));
-    }
-    String::from_utf8(bytes).map_err(|e| Failure::Usage(format!("{name}: not UTF-8 text ({e}); convert it")))
 }

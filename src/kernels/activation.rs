@@ -51,15 +51,15 @@ pub fn glu(x: Tensor<3>) -> Tensor<3> {
 }
 
 /// WaveNet's gate: with `x + condition` in two halves of channels, `tanh(first) * sigmoid(second)`. `x`
-/// `[batch, 2 channels, time]`, `condition` `[batch, 2 channels, 1]` -> `[batch, channels, time]`.
+/// `[batch, time, 2 channels]`, `condition` `[batch or 1, 1, 2 channels]` -> `[batch, time, channels]`.
 pub fn tanh_gate(x: Tensor<3>, condition: Tensor<3>) -> Tensor<3> {
     if !on_cpu(&x.device()) {
-        let channels = x.dims()[1] / 2;
+        let channels = x.dims()[2] / 2;
         let x = x + condition;
-        return x.clone().narrow(1, 0, channels).tanh() * activation::sigmoid(x.narrow(1, channels, channels));
+        return x.clone().narrow(2, 0, channels).tanh() * activation::sigmoid(x.narrow(2, channels, channels));
     }
-    let [batch, channels, _] = x.dims();
-    let condition = condition.expand([batch, channels, 1]);
+    let [batch, _, double] = x.dims();
+    let condition = condition.expand([batch, 1, double]);
     Tensor::from_dispatch(<Dispatch as CpuKernels>::tanh_gate(x.into_dispatch(), condition.into_dispatch()))
 }
 
@@ -98,9 +98,9 @@ mod tests {
         let x = random([2, 70, 34]);
         assert!(worst(glu(x.clone()), activation::glu(x.clone(), 2)) < 3e-6);
         for batch in [1, 2] {
-            let condition = random([batch, 70, 1]);
+            let condition = random([batch, 1, 34]);
             let sum = x.clone() + condition.clone();
-            let expected = sum.clone().narrow(1, 0, 35).tanh() * activation::sigmoid(sum.narrow(1, 35, 35));
+            let expected = sum.clone().narrow(2, 0, 17).tanh() * activation::sigmoid(sum.narrow(2, 17, 17));
             assert!(worst(tanh_gate(x.clone(), condition), expected) < 1e-6);
         }
     }

@@ -7,7 +7,10 @@ mod activation;
 mod attention;
 mod conv;
 mod linear;
+mod probe;
+mod quantized;
 mod snake;
+mod subsample;
 
 // The only place with unsafe code: pointers into tiles, whose bounds are checked before the loops.
 #[allow(unsafe_code)]
@@ -16,8 +19,11 @@ mod cpu;
 pub use activation::{Activation, glu, swiglu, tanh_gate};
 pub use attention::attention;
 pub use conv::PackedConv;
-pub use linear::{pack_linear, packed_linear};
+pub use linear::{WeightType, pack_linear, packed_linear, packed_windows};
+pub use probe::product_seconds;
+pub use quantized::{Bits, QuantizedWeight, quantized_linear};
 pub use snake::alias_free_snake;
+pub use subsample::packed_subsample;
 
 use burn::tensor::Device;
 

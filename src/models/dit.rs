@@ -68,7 +68,7 @@ pub struct Context {
 struct Mask {
     /// True on frames beyond the end; `[batch, 1, 1, time]`.
     padding: Tensor<4, Bool>,
-    /// 0 on frames beyond the end, else 1; `[batch, 1, time]`.
+    /// 0 on frames beyond the end, else 1; `[batch, time, 1]`.
     frames: Tensor<3>,
 }
 
@@ -113,8 +113,8 @@ impl Dit {
         let mask = lengths.map(|lengths| {
             let frames: Vec<f32> =
                 lengths.iter().flat_map(|&n| (0..time).map(move |t| f32::from(u8::from(t < n)))).collect();
-            let frames = Tensor::<3>::from_data(TensorData::new(frames, [batch, 1, time]), &device);
-            Mask { padding: frames.clone().equal_elem(0.0).unsqueeze_dim(1), frames }
+            let frames = Tensor::<3>::from_data(TensorData::new(frames, [batch, time, 1]), &device);
+            Mask { padding: frames.clone().equal_elem(0.0).reshape([batch, 1, 1, time]), frames }
         });
         Context { merged, rotary: Rotary::new(time, self.hidden / self.heads, ROTARY_BASE, &device), mask }
     }
@@ -129,8 +129,8 @@ impl Dit {
         let first = start.saturating_sub(self.head.wavenet.lookback());
         let states = self.normalise(from(states, first), &time);
         let states = self.add_long_skip(states, from(x, first));
-        let mask = context.mask.as_ref().map(|mask| mask.frames.clone().slice(s![.., .., first..]));
-        let wave = self.head.wave(states.clone(), wavenet_time, mask.as_ref()).slice(s![.., .., start - first..]);
+        let mask = context.mask.as_ref().map(|mask| mask.frames.clone().slice(s![.., first..]));
+        let wave = self.head.wave(states.clone(), wavenet_time, mask.as_ref()).slice(s![.., start - first..]);
         self.head.velocity(self.head.project(from(states, start - first), wave, time))
     }
 

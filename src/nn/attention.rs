@@ -2,7 +2,7 @@
 use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
 
-use crate::kernels::attention;
+use crate::kernels::{attention, on_cpu};
 
 /// `[batch, time, heads * size]` -> `[batch, heads, time, size]`.
 pub fn split_heads(x: Tensor<3>, heads: usize) -> Tensor<4> {
@@ -31,8 +31,12 @@ pub fn attend_causal(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>) -> Tens
 
 /// One query per sequence against views into a cache.
 ///
-/// Plain products take strided views as they are, where the fused form would first copy the whole cache.
+/// Takes strided views as they are: on the CPU by its own kernel, elsewhere by plain products, because the backend's
+/// fused form would first copy the whole cache.
 pub fn attend_cached(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>) -> Tensor<4> {
+    if on_cpu(&query.device()) {
+        return attention(query, key, value, None, None, false);
+    }
     let size = query.dims()[3];
     let scores = (query / (size as f32).sqrt()).matmul(key.swap_dims(2, 3));
     softmax(scores, 3).matmul(value)

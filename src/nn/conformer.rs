@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::attention::{attend, merge_heads, split_heads};
-use crate::kernels::{Activation, glu};
+use crate::kernels::{Activation, glu, packed_subsample};
 use crate::nn::linear::{Linear, LinearConfig};
 
 /// Output frames sub-sampled at once. The convolution's output is 512 times as wide as its input: a whole 15 s clip
@@ -107,6 +107,24 @@ impl Conformer {
 
     /// Sub-sampled and scaled input: `[batch, time, features]` -> `[batch, (time - 1) / 2, dim]`.
     pub fn embed(&self, features: Tensor<3>) -> Tensor<3> {
+        let x = match (self.projection.packed(), &self.subsample.bias) {
+            (Some((weight, shift)), Some(bias)) => {
+                let kernel = self.subsample.weight.val();
+                let items = features.iter_dim(0).map(|item| {
+                    packed_subsample(item.squeeze_dim(0), kernel.clone(), bias.val(), weight.clone(), shift.clone())
+                        .unsqueeze::<3>()
+                });
+                Tensor::cat(items.collect(), 0)
+            }
+            _ => self.project_chunks(features),
+        };
+        let dim = x.dims()[2] as f32;
+        // Scaled as if the positions were added, which they are not: they enter the attention only.
+        x * dim.sqrt()
+    }
+
+    /// The plain form: `[batch, time, features]` -> `[batch, (time - 1) / 2, dim]`.
+    fn project_chunks(&self, features: Tensor<3>) -> Tensor<3> {
         let frames = (features.dims()[1] - 1) / 2;
         let chunks = (0..frames).step_by(CHUNK).map(|start| {
             let end = (start + CHUNK).min(frames);
@@ -115,10 +133,7 @@ impl Conformer {
             let [batch, dim, frames, width] = x.dims();
             self.projection.forward(x.swap_dims(1, 2).reshape([batch, frames, dim * width]))
         });
-        let x = Tensor::cat(chunks.collect(), 1);
-        let dim = x.dims()[2] as f32;
-        // Scaled as if the positions were added, which they are not: they enter the attention only.
-        x * dim.sqrt()
+        Tensor::cat(chunks.collect(), 1)
     }
 
     /// Positions `0..frames` as `[1, frames, dim]`.

@@ -1,12 +1,16 @@
 //! Linear layers, and their packing for the CPU.
 use std::ops::Range;
+use std::sync::Arc;
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::nn::Initializer;
-use burn::tensor::module::linear;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::module::{conv1d, linear};
+use burn::tensor::ops::ConvOptions;
+use burn::tensor::{DType, Device, Tensor};
 
-use crate::kernels::{on_cpu, pack_linear, packed_linear};
+use crate::kernels::{
+    Bits, QuantizedWeight, WeightType, on_cpu, pack_linear, packed_linear, packed_windows, quantized_linear,
+};
 
 /// Sizes of a [`Linear`].
 #[derive(Debug, Clone)]
@@ -36,6 +40,17 @@ impl LinearConfig {
             bias: self.bias.then(|| Initializer::Zeros.init([self.outputs], device)),
             inputs: self.inputs,
             outputs: self.outputs,
+            quantized: None,
+        }
+    }
+
+    /// A convolution over `kernel` frames.
+    pub fn init_conv(&self, kernel: usize, dilation: usize, device: &Device) -> TimeConv {
+        TimeConv {
+            weight: Initializer::Zeros.init([self.outputs, self.inputs, kernel], device),
+            bias: Initializer::Zeros.init([self.outputs], device),
+            kernel,
+            dilation,
         }
     }
 }
@@ -49,21 +64,74 @@ pub struct Linear {
     bias: Option<Param<Tensor<1>>>,
     inputs: usize,
     outputs: usize,
+    /// Takes the place of `weight`, which is then empty.
+    #[module(skip)]
+    quantized: Option<Arc<QuantizedWeight>>,
 }
 
 impl Linear {
     /// `[.., inputs]` -> `[.., outputs]`.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        let (weight, bias) = (self.weight.val(), self.bias.as_ref().map(Param::val));
-        if weight.dims() == [self.inputs, self.outputs] {
-            linear(x, weight, bias)
-        } else {
-            packed_linear(x, weight, bias, self.outputs)
+        let bias = self.bias.as_ref().map(Param::val);
+        if let Some(weight) = &self.quantized {
+            return quantized_linear(x, weight, bias);
         }
+        let weight = self.weight.val();
+        if self.is_plain(&weight) { linear(x, weight, bias) } else { packed_linear(x, weight, bias, self.outputs) }
+    }
+
+    fn is_plain(&self, weight: &Tensor<2>) -> bool {
+        weight.dims() == [self.inputs, self.outputs] && weight.dtype() == DType::F32
+    }
+
+    /// Weight and bias, if [`pack`] has packed them.
+    pub fn packed(&self) -> Option<(Tensor<2>, Tensor<1>)> {
+        let weight = self.weight.val();
+        let packed = !self.is_plain(&weight) && self.quantized.is_none();
+        packed.then(|| self.bias.as_ref().map(|bias| (weight, bias.val()))).flatten()
+    }
+
+    /// With its weight in few bits; before [`pack`].
+    pub fn quantize(self, bits: Bits) -> Self {
+        let weight = self.weight.val();
+        assert!(self.is_plain(&weight), "quantize: a weight that is packed already");
+        let device = weight.device();
+        let values: Vec<f32> = weight.into_data().iter().collect();
+        let quantized = QuantizedWeight::new(&values, self.inputs, self.outputs, bits);
+        let nothing = self.weight.map(|_| Tensor::zeros([0, 0], &device));
+        Self { weight: nothing, quantized: Some(Arc::new(quantized)), ..self }
     }
 
     pub fn device(&self) -> Device {
         self.weight.device()
+    }
+}
+
+/// A convolution over time, of stride 1, on channels-last signals: there it is a linear layer over windows of frames.
+#[derive(Module, Debug)]
+pub struct TimeConv {
+    /// `[outputs, inputs, kernel]`, or `[kernel * inputs, outputs]` packed by [`pack`].
+    weight: Param<Tensor<3>>,
+    /// `[outputs]`
+    bias: Param<Tensor<1>>,
+    kernel: usize,
+    dilation: usize,
+}
+
+impl TimeConv {
+    /// `[batch, time, inputs]` -> `[batch, time - reach, outputs]`.
+    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let (weight, bias) = (self.weight.val(), self.bias.val());
+        if weight.dims()[2] == self.kernel && weight.dtype() == DType::F32 {
+            let options = ConvOptions::new([1], [0], [self.dilation], 1);
+            return conv1d(x.swap_dims(1, 2), weight, Some(bias), options).swap_dims(1, 2);
+        }
+        packed_windows(x, weight.flatten::<1>(0, 2).unsqueeze(), bias, self.kernel, self.dilation)
+    }
+
+    /// How many frames the output is shorter than the input.
+    pub fn reach(&self) -> usize {
+        self.dilation * (self.kernel - 1)
     }
 }
 
@@ -92,21 +160,33 @@ impl SplitLinear {
     }
 }
 
-/// `module` with the weights of all its [`Linear`] layers in the order in which the CPU kernel reads them; on other
-/// devices as it is. One weight at a time is in memory twice.
-pub fn pack<M: Module>(module: M, device: &Device) -> M {
-    if on_cpu(device) { module.map(&mut Packer::default()) } else { module }
+/// `module` with the weights of all its [`Linear`] and [`TimeConv`] layers in the order in which the CPU kernel reads
+/// them, kept as `kept`; on other devices as it is. One weight at a time is in memory twice.
+pub fn pack<M: Module>(module: M, kept: WeightType, device: &Device) -> M {
+    if on_cpu(device) { module.map(&mut Packer { kept, path: Vec::new() }) } else { module }
 }
 
-#[derive(Default)]
 struct Packer {
-    /// Names and types on the way to the parameter.
-    path: Vec<(String, bool)>,
+    kept: WeightType,
+    /// Names on the way to the parameter, and what kind of layer each is in.
+    path: Vec<(String, Layer)>,
+}
+
+#[derive(Clone, Copy)]
+enum Layer {
+    Linear,
+    TimeConv,
+    Other,
 }
 
 impl ModuleMapper for Packer {
     fn enter_module(&mut self, name: &str, container: &str) {
-        self.path.push((name.into(), container == "Struct:Linear"));
+        let layer = match container {
+            "Struct:Linear" => Layer::Linear,
+            "Struct:TimeConv" => Layer::TimeConv,
+            _ => Layer::Other,
+        };
+        self.path.push((name.into(), layer));
     }
 
     fn exit_module(&mut self, _name: &str, _container: &str) {
@@ -115,7 +195,18 @@ impl ModuleMapper for Packer {
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         match self.path.last() {
-            Some((name, true)) if name == "weight" => param.map(pack_linear),
+            // An empty weight is one that `quantize` has replaced.
+            Some((name, Layer::Linear)) if name == "weight" && param.shape().num_elements() > 0 => {
+                param.map(|weight| pack_linear(weight, self.kept))
+            }
+            Some((name, Layer::TimeConv)) if name == "weight" => param.map(|weight| {
+                let [outputs, inputs, kernel] = weight.shape().dims();
+                let windows: Tensor<3> = weight.reshape([outputs, inputs, kernel]).permute([2, 1, 0]);
+                let packed: Tensor<2> = pack_linear(windows.reshape([kernel * inputs, outputs]), self.kept);
+                let mut shape = [1; D];
+                shape[D - 1] = packed.dims()[1];
+                packed.reshape(shape)
+            }),
             _ => param,
         }
     }
@@ -142,11 +233,12 @@ mod tests {
             bias: bias.then(|| Param::from_tensor(Tensor::random([outputs], Distribution::Default, &device))),
             inputs,
             outputs,
+            quantized: None,
         };
         let plain =
             Pair { layers: vec![layer(30, 50, true), layer(50, 48, false), layer(48, 7, true)], other: random([3, 4]) };
-        let packed = pack(plain.clone(), &device);
-        assert_eq!(packed.layers[0].weight.dims(), [60, 48]);
+        let packed = pack(plain.clone(), WeightType::F32, &device);
+        assert_eq!(packed.layers[0].weight.dims(), [1, 2 * 30 * 48]);
         assert_eq!(packed.other.val().into_data(), plain.other.val().into_data());
         for rows in [1, 3, 8, 21] {
             let x = Tensor::<3>::random([2, rows, 30], Distribution::Default, &device);

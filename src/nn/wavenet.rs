@@ -1,11 +1,10 @@
 //! WaveNet residual stack with gated activations and global conditioning (van den Oord et al. 2016, WN of Glow-TTS).
-use burn::nn::conv::{Conv1d, Conv1dConfig};
 use burn::prelude::*;
 use burn::tensor::ops::PadMode;
 use serde::{Deserialize, Serialize};
 
 use crate::kernels::tanh_gate;
-use crate::nn::linear::{Linear, LinearConfig};
+use crate::nn::linear::{Linear, LinearConfig, TimeConv};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -22,22 +21,21 @@ pub struct WaveNetConfig {
 #[derive(Module, Debug)]
 pub struct WaveNet {
     condition: Linear,
-    gates: Vec<Conv1d>,
-    outputs: Vec<Conv1d>,
+    gates: Vec<TimeConv>,
+    outputs: Vec<TimeConv>,
     hidden: usize,
 }
 
 impl WaveNetConfig {
     pub fn init(&self, device: &Device) -> WaveNet {
         let gate = |layer: usize| {
-            Conv1dConfig::new(self.hidden, 2 * self.hidden, self.kernel)
-                .with_dilation(self.dilation_rate.pow(layer as u32))
-                .init(device)
+            let dilation = self.dilation_rate.pow(layer as u32);
+            LinearConfig::new(self.hidden, 2 * self.hidden).init_conv(self.kernel, dilation, device)
         };
         // The last layer feeds no further one, so it has a skip output only.
         let output = |layer: usize| {
             let channels = if layer + 1 < self.layers { 2 * self.hidden } else { self.hidden };
-            Conv1dConfig::new(self.hidden, channels, 1).init(device)
+            LinearConfig::new(self.hidden, channels).init_conv(1, 1, device)
         };
         WaveNet {
             condition: LinearConfig::new(self.hidden, 2 * self.hidden * self.layers).init(device),
@@ -49,24 +47,24 @@ impl WaveNetConfig {
 }
 
 impl WaveNet {
-    /// `x` `[batch, hidden, time]` under `condition` `[batch or 1, hidden]`; frames where `mask` `[batch, 1, time]` is
-    /// 0 stay 0.
+    /// `x` `[batch, time, hidden]` under `condition` `[batch or 1, hidden]`; frames where `mask` `[batch, time, 1]` is 0
+    /// stay 0.
     pub fn forward(&self, mut x: Tensor<3>, condition: Tensor<2>, mask: Option<&Tensor<3>>) -> Tensor<3> {
         let masked = |x: Tensor<3>| match mask {
             Some(mask) => x * mask.clone(),
             None => x,
         };
         let hidden = self.hidden;
-        let condition = self.condition.forward(condition).unsqueeze_dim::<3>(2); // [batch, 2 * hidden * layers, 1]
+        let condition = self.condition.forward(condition).unsqueeze_dim::<3>(1); // [batch, 1, 2 * hidden * layers]
         let mut skips: Option<Tensor<3>> = None;
         for (layer, (gate, output)) in self.gates.iter().zip(&self.outputs).enumerate() {
             let (left, right) = reach(gate);
             let gated = gate.forward(reflect_pad(x.clone(), left, right));
-            let acts = tanh_gate(gated, condition.clone().narrow(1, 2 * hidden * layer, 2 * hidden));
+            let acts = tanh_gate(gated, condition.clone().narrow(2, 2 * hidden * layer, 2 * hidden));
             let mut skip = output.forward(acts);
             if layer + 1 < self.gates.len() {
-                x = masked(x + skip.clone().narrow(1, 0, hidden));
-                skip = skip.narrow(1, hidden, hidden);
+                x = masked(x + skip.clone().narrow(2, 0, hidden));
+                skip = skip.narrow(2, hidden, hidden);
             }
             skips = Some(match skips {
                 Some(sum) => sum + skip,
@@ -83,21 +81,21 @@ impl WaveNet {
 }
 
 /// Frames that a gate reads before and after each of its outputs.
-fn reach(gate: &Conv1d) -> (usize, usize) {
-    let total = gate.dilation * (gate.kernel_size - 1);
+fn reach(gate: &TimeConv) -> (usize, usize) {
+    let total = gate.reach();
     (total - total / 2, total / 2)
 }
 
-/// Mirrors the edges of `x` `[batch, channels, time]`; an input too short to mirror is first lengthened with zeros,
+/// Mirrors the edges of `x` `[batch, time, channels]`; an input too short to mirror is first lengthened with zeros,
 /// which are cut off again.
 fn reflect_pad(x: Tensor<3>, left: usize, right: usize) -> Tensor<3> {
     if left.max(right) == 0 {
         return x;
     }
-    let frames = x.dims()[2];
+    let frames = x.dims()[1];
     let missing = (left.max(right) + 1).saturating_sub(frames);
-    let x = if missing > 0 { x.pad([(0, missing)], PadMode::Constant(0.0)) } else { x };
-    x.pad([(left, right)], PadMode::Reflect).narrow(2, 0, left + frames + right)
+    let x = if missing > 0 { x.pad([(0, missing), (0, 0)], PadMode::Constant(0.0)) } else { x };
+    x.pad([(left, right), (0, 0)], PadMode::Reflect).narrow(1, 0, left + frames + right)
 }
 
 #[cfg(test)]
@@ -108,7 +106,7 @@ mod tests {
     fn short_inputs_are_lengthened_before_they_are_mirrored() {
         let device = Device::flex();
         let pad = |values: &[f32]| -> Vec<f32> {
-            let x = Tensor::<1>::from_floats(values, &device).reshape([1, 1, values.len()]);
+            let x = Tensor::<1>::from_floats(values, &device).reshape([1, values.len(), 1]);
             reflect_pad(x, 2, 2).into_data().try_to_vec().expect("f32")
         };
         assert_eq!(pad(&[1.0, 2.0, 3.0, 4.0]), [3.0, 2.0, 1.0, 2.0, 3.0, 4.0, 3.0, 2.0]);

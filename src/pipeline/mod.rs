@@ -11,6 +11,7 @@ mod synthesize;
 mod voice;
 
 pub use emotion::{Emotion, EmotionVector};
+pub use networks::Precision;
 pub use options::Options;
 pub use progress::{Observer, Progress, Stage, Timings};
 pub use synthesize::{Conditioning, Noise, Request, Segment, Speech, Synthesizer};

@@ -2,7 +2,7 @@
 use burn::tensor::{Device, Tensor};
 
 use crate::config::{CodecConfig, ModelConfig};
-use crate::kernels::on_cpu;
+use crate::kernels::{Bits, WeightType, on_cpu};
 use crate::models::bigvgan::{BigVgan, PackedBigVgan};
 use crate::models::campplus::CamPlus;
 use crate::models::codec::{CodecDecoder, SemanticCodec};
@@ -34,22 +34,39 @@ pub(crate) enum Codec {
     Decoder(CodecDecoder),
 }
 
+/// How weights are kept in memory, which is what most of the speed and of the memory depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Precision {
+    /// Of all linear layers (and the convolutions that run as such), on the CPU.
+    pub weights: WeightType,
+    /// Of the GPT's layers, in place of that.
+    pub gpt: Option<Bits>,
+}
+
 impl Networks {
-    pub fn load(files: &ModelFiles, config: &ModelConfig, device: &Device) -> Result<Self> {
+    pub fn load(files: &ModelFiles, config: &ModelConfig, precision: Precision, device: &Device) -> Result<Self> {
+        let kept = precision.weights;
+        // The largest first: while it is read it is in memory twice.
+        let w2v_bert = pack(load_file(config.w2v_bert.init(device), files, "w2v_bert.bpk")?, kept, device);
+        let gpt: Gpt = load_file(config.gpt.init(device), files, "gpt.bpk")?;
+        let gpt = match precision.gpt {
+            Some(bits) => gpt.quantize(bits),
+            None => gpt,
+        };
         Ok(Self {
-            w2v_bert: pack(load_file(config.w2v_bert.init(device), files, "w2v_bert.bpk")?, device),
+            w2v_bert,
             feature_stats: load_file(config.feature_stats().init(device), files, "w2v_stats.bpk")?,
             codec: match &config.codec {
                 CodecConfig::Semantic(codec) => {
-                    Codec::Semantic(pack(load_file(codec.init(device), files, "codec.bpk")?, device))
+                    Codec::Semantic(pack(load_file(codec.init(device), files, "codec.bpk")?, kept, device))
                 }
                 CodecConfig::Decoder(codec) => {
-                    Codec::Decoder(pack(load_file(codec.init(device), files, "codec.bpk")?, device))
+                    Codec::Decoder(pack(load_file(codec.init(device), files, "codec.bpk")?, kept, device))
                 }
             },
-            campplus: pack(load_file(config.campplus.init(device), files, "campplus.bpk")?, device),
-            gpt: pack(load_file(config.gpt.init(device), files, "gpt.bpk")?, device),
-            s2mel: pack(load_file(config.s2mel.init(device), files, "s2mel.bpk")?, device),
+            campplus: pack(load_file(config.campplus.init(device), files, "campplus.bpk")?, kept, device),
+            gpt: pack(gpt, kept, device),
+            s2mel: pack(load_file(config.s2mel.init(device), files, "s2mel.bpk")?, kept, device),
             vocoder: Vocoder::new(load_file(config.bigvgan.init(device), files, "bigvgan.bpk")?, device),
             emotion_bank: load_file(config.emotion_bank().init(device), files, "emotion_bank.bpk")?,
         })

@@ -5,6 +5,7 @@ use tokenizers::Tokenizer;
 
 use super::decode::{processors, rng::draw};
 use super::emotion::EmotionVector;
+use crate::kernels::WeightType;
 use crate::models::qwen::{Qwen, QwenConfig};
 use crate::nn::linear::pack;
 use crate::text::emotion_text;
@@ -39,7 +40,7 @@ pub(super) fn read(
         what,
         hint: "give the emotion with --emotion-vector instead".into(),
     };
-    let model = pack(load_file(config.init(device), files, "qwen.bpk")?, device);
+    let model = pack(load_file(config.init(device), files, "qwen.bpk")?, WeightType::F16, device);
     let text: String = text.chars().take(MAX_TEXT).collect();
     let prompt = tokenizer.encode(emotion_text::prompt(&text), false).map_err(|e| failed(e.to_string()))?;
     if let Some(id) = prompt.get_ids().iter().find(|id| **id as usize >= config.vocabulary) {

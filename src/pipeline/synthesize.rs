@@ -19,7 +19,7 @@ use crate::{Error, ModelFiles, Result};
 
 use super::decode::decode;
 use super::emotion::{Emotion, EmotionVector};
-use super::networks::{Codec, Networks, check_codes};
+use super::networks::{Codec, Networks, Precision, check_codes};
 use super::options::Options;
 use super::progress::{Observer, Progress, Stage, Timings, report};
 use super::read_emotion;
@@ -79,6 +79,11 @@ pub struct Synthesizer {
 impl Synthesizer {
     /// Loads a model (a directory made by `indextts models import`, or one in memory) onto `device`.
     pub fn load(files: impl Into<ModelFiles>, device: &Device) -> Result<Self> {
+        Self::load_with(files, Precision::default(), device)
+    }
+
+    /// As [`Synthesizer::load`], with weights kept in less than f32.
+    pub fn load_with(files: impl Into<ModelFiles>, precision: Precision, device: &Device) -> Result<Self> {
         let files = files.into();
         if !files.contains("config.json") {
             return Err(Error::Format {
@@ -88,7 +93,7 @@ impl Synthesizer {
             });
         }
         let config = ModelConfig::read(&files)?;
-        let networks = Networks::load(&files, &config, device)?;
+        let networks = Networks::load(&files, &config, precision, device)?;
         let text = TextFrontEnd::load(&files, config.gpt.text_tokens, config.gpt.text_positions)?;
         Ok(Self { files, config, networks, text, device: device.clone() })
     }

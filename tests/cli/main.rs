@@ -3,7 +3,10 @@
 mod support;
 
 mod audio;
+mod batch;
 mod import;
+#[cfg(feature = "pull")]
+mod pull;
 mod say;
 mod text;
 mod weights;

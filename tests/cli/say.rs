@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use crate::support::{golden, official_directory};
 
-fn indextts(arguments: &[&str]) -> Output {
+pub fn indextts(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_indextts"))
         .args(arguments)
         .env_remove("INDEXTTS_MODEL")
@@ -14,7 +14,7 @@ fn indextts(arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-fn text(path: &Path) -> &str {
+pub fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
@@ -34,7 +34,7 @@ pub fn model() -> &'static Path {
         .1
 }
 
-fn voice() -> PathBuf {
+pub fn voice() -> PathBuf {
     golden("e2e/prompt24k.wav")
 }
 
@@ -184,4 +184,28 @@ fn inspect_and_devices_answer() {
     assert!(stdout.contains("IndexTTS 2.0") && stdout.contains("gpt.bpk") && stdout.contains("gpt.pth"), "{stdout}");
     let devices = indextts(&["devices"]);
     assert!(String::from_utf8_lossy(&devices.stdout).contains("cpu"));
+}
+
+/// Weights in few bits change the result a little: other bytes, of a length that 12 codes can have.
+#[test]
+fn every_precision_speaks() {
+    let plain = spoken(&["HELLO WORLD.", "--greedy"]);
+    for arguments in [&["--profile", "fast"][..], &["--weights", "f16"], &["--weights", "bf16", "--quantize", "q4"]] {
+        let other = spoken(&[&["HELLO WORLD.", "--greedy"], arguments].concat());
+        assert_ne!(plain, other, "{arguments:?}");
+    }
+    refused(&["HELLO WORLD.", "--weights", "int3"], 2, "possible values: f32, f16, bf16");
+}
+
+#[test]
+fn bench_measures_every_stage() {
+    let voice = voice();
+    let arguments = ["-q", "bench", "--model", text(model()), "--voice", text(&voice), "--runs", "2"];
+    let output = indextts(&[&arguments[..], &["--text", "HELLO WORLD.", "--max-codes", "12", "--steps", "2"]].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let table = String::from_utf8_lossy(&output.stdout);
+    for row in ["load", "voice", "gpt", "content", "mel", "wave", "total"] {
+        assert!(table.contains(&format!("| {row} |")), "no row {row} in:\n{table}");
+    }
+    assert!(table.contains("12 semantic codes") && table.contains("GFLOP/s"), "{table}");
 }

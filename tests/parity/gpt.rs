@@ -1,12 +1,15 @@
 //! GPT: conditioning encoders, prompt, cached decoding, latents (goldens `gpt_v2`, `gpt_v2_5`, `logits_processors`).
 use std::ops::ControlFlow;
 
+use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor};
 use burn_pack::Bytes;
 use indextts::models::gpt::{Gpt, GptConfig, SpeakerEncoder};
 use indextts::nn::conformer::Conformer;
+use indextts::nn::linear::pack;
 use indextts::pipeline::decode::{Codes, DecodeOptions, Positions, decode, processors, rng};
 use indextts::weights;
+use indextts::{Bits, WeightType};
 use indextts_import::{Checkpoint, Table, Vars, tables};
 use serde_json::Value;
 
@@ -121,8 +124,14 @@ fn conformer_parity(g: &Golden, conformer: &Conformer, features: &str, prefix: &
 fn conditioning_encoders_parity() {
     let g = Golden::open("gpt_v2");
     let SpeakerEncoder::Latents(speaker) = &g.gpt.speaker else { panic!("2.0 has latents") };
-    conformer_parity(&g, &speaker.conformer, "spk_cond_emb", "spk");
-    conformer_parity(&g, &g.gpt.emotion.conformer, "emo_cond_emb", "emo");
+    // As loaded, and in the form in which the CPU runs them.
+    for form in [
+        |conformer: &Conformer| conformer.clone(),
+        |conformer: &Conformer| pack(conformer.clone(), WeightType::F32, &Device::flex()),
+    ] {
+        conformer_parity(&g, &form(&speaker.conformer), "spk_cond_emb", "spk");
+        conformer_parity(&g, &form(&g.gpt.emotion.conformer), "emo_cond_emb", "emo");
+    }
     let condensed = g.gpt.emotion.perceiver.forward(g.tensor("emo_conformer.out")).squeeze_dim(1);
     g.close::<2>(condensed, "emo_perceiver_out");
     let style = Tensor::zeros([1, 1], &g.device);
@@ -166,6 +175,42 @@ fn conditioning_v2_5_parity() {
     g.close(base.clone() + (emotion - base) * 0.7, "emovec_merged_07");
     let speaker = g.gpt.speaker_latents(g.tensor("spk_cond_emb"), g.tensor("style"));
     g.close(g.gpt.conditioning(speaker, g.tensor("emovec_merged_07")), "conds_latent");
+}
+
+/// Teacher-forced distributions over the golden's codes against those of f32: Kullback-Leibler divergence in nats, and how
+/// often the likeliest code is the same (of some 15, of which a network of random weights has several nearly tied).
+#[test]
+fn fewer_bits_stay_near() {
+    let g = Golden::open("gpt_v2");
+    let codes = g.ids("greedy_rep10.codes");
+    let mut input = vec![g.gpt.tokens().start_code];
+    input.extend(&codes[..codes.len() - 1]);
+    let embedded = Tensor::cat(vec![g.prefix(), g.gpt.code_rows(&input, 0, &g.device)], 1);
+    let logs = |gpt: &Gpt| {
+        let logits = gpt.logits(embedded.clone());
+        let rows = logits.dims()[1];
+        log_softmax(logits.narrow(1, rows - input.len(), input.len()), 2)
+    };
+    let exact = logs(&g.gpt);
+    let distance = |gpt: Gpt| -> (f32, f32) {
+        let near = logs(&gpt);
+        let divergence = (exact.clone().exp() * (exact.clone() - near.clone())).sum_dim(2).mean().into_scalar();
+        let same = exact.clone().argmax(2).equal(near.argmax(2)).float().mean().into_scalar();
+        (divergence, same)
+    };
+    let packed = |kept| pack(g.gpt.clone(), kept, &g.device);
+    let forms = [
+        ("f32", packed(WeightType::F32), 1e-7, 1.0),
+        ("f16", packed(WeightType::F16), 1e-5, 0.99),
+        ("bf16", packed(WeightType::Bf16), 1e-3, 0.95),
+        ("q8", g.gpt.clone().quantize(Bits::Eight), 1e-3, 0.9),
+        ("q4", g.gpt.clone().quantize(Bits::Four), 0.2, 0.6),
+    ];
+    for (name, gpt, most, least) in forms {
+        let (divergence, same) = distance(gpt);
+        println!("gpt_v2         {name:5} divergence {divergence:.1e} nats, same first choice {:.1} %", 100.0 * same);
+        assert!(divergence.abs() <= most && same >= least, "{name}: {divergence}, {same}");
+    }
 }
 
 /// The reference pads on the left what the removal of start and stop ids leaves; here nothing is padded.

@@ -89,7 +89,7 @@ fn dit_parity() {
     close("dit", states.clone(), &io, "fwd.transformer_out", NETWORK);
     let states = dit.add_long_skip(states, x.clone());
     let wave = dit.head.wave(states.clone(), wavenet_time, None);
-    close("dit", wave.clone(), &io, "fwd.wavenet_out", NETWORK);
+    close("dit", wave.clone().swap_dims(1, 2), &io, "fwd.wavenet_out", NETWORK);
     close("dit", dit.head.project(states, wave, time), &io, "fwd.final_layer", NETWORK);
     let velocity = dit.velocity(x, &io.floats("fwd.t"), &context, 0);
     close("dit", velocity.swap_dims(1, 2), &io, "fwd.y", NETWORK);

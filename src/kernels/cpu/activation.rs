@@ -84,26 +84,33 @@ impl WithSimd for Glu<'_> {
     }
 }
 
-/// `x` `[batch, 2 channels, time]`, `condition` `[batch, 2 channels]` -> `[batch, channels, time]`.
-pub fn tanh_gate(x: &[f32], condition: &[f32], [_, double, time]: [usize; 3]) -> Vec<f32> {
+/// `x` `[batch, time, 2 channels]`, `condition` `[batch, 2 channels]` -> `[batch, time, channels]`.
+pub fn tanh_gate(x: &[f32], condition: &[f32], [time, double]: [usize; 2]) -> Vec<f32> {
     let (mut out, channels, arch) = (vec![0.0; x.len() / 2], double / 2, Arch::new());
-    if time == 0 {
+    if out.is_empty() {
         return out;
     }
-    out.par_chunks_mut(time).enumerate().with_min_len((CHUNK / time).max(1)).for_each(|(row, out)| {
-        let (item, channel) = (row / channels, row % channels);
-        let [first, second] = [channel, channels + channel].map(|c| item * double + c);
-        let part = |row: usize| (&x[row * time..][..time], condition[row]);
-        arch.dispatch(TanhGate { out, value: part(first), gate: part(second) });
+    let count = (CHUNK / channels).max(1);
+    out.par_chunks_mut(count * channels).zip(x.par_chunks(count * double)).enumerate().for_each(|(chunk, (out, x))| {
+        let rows = out.chunks_exact_mut(channels).zip(x.chunks_exact(double));
+        for (row, (out, x)) in (chunk * count..).zip(rows) {
+            let condition = &condition[row / time * double..][..double];
+            arch.dispatch(TanhGate {
+                out,
+                value: [x, condition].map(|v| &v[..channels]),
+                gate: [x, condition].map(|v| &v[channels..]),
+            });
+        }
     });
     out
 }
 
+/// One frame.
 struct TanhGate<'a> {
     out: &'a mut [f32],
     /// Values and what is added to them.
-    value: (&'a [f32], f32),
-    gate: (&'a [f32], f32),
+    value: [&'a [f32]; 2],
+    gate: [&'a [f32]; 2],
 }
 
 impl WithSimd for TanhGate<'_> {
@@ -111,8 +118,8 @@ impl WithSimd for TanhGate<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _simd: S) {
-        let ((a, ca), (b, cb)) = (self.value, self.gate);
-        for ((o, a), b) in self.out.iter_mut().zip(a).zip(b) {
+        let ([a, ca], [b, cb]) = (self.value, self.gate);
+        for ((o, (a, ca)), (b, cb)) in self.out.iter_mut().zip(a.iter().zip(ca)).zip(b.iter().zip(cb)) {
             *o = tanh(a + ca) * sigmoid(b + cb);
         }
     }

@@ -2,8 +2,11 @@
 //!
 //! One loop serves both ends: many rows run at the speed of the multipliers, because a panel stays in the second-level
 //! cache while the rows pass; a single row runs at the speed of the memory, because the weight is read once, in order.
+use half::{bf16, f16};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
+
+use super::pairs::{self, Pairs};
 
 /// Outputs of a panel: three vectors of the widest instruction set.
 pub const PANEL: usize = 48;
@@ -12,17 +15,135 @@ const VECTORS: usize = 3;
 /// Rows that a task takes at a time: they stay in the cache while a panel passes.
 const ROWS: usize = 256;
 
-/// `x` `[rows, inputs]`, `weight` `[panels, inputs, 48]`, `bias` `[outputs]` -> `[rows, outputs]`.
-pub fn linear(x: &[f32], weight: &[f32], bias: &[f32], rows: usize) -> Vec<f32> {
-    let outputs = bias.len();
-    let panels = outputs.div_ceil(PANEL);
-    let mut out = vec![0.0f32; rows * outputs];
-    if out.is_empty() {
-        return out;
+/// Inputs of a panel that are widened at a time: 24 KiB, which stay in the first-level cache.
+const WIDENED: usize = 128;
+/// With more rows than this, products of pairs in bfloat16 pay for the conversion of the rows.
+const FEW_ROWS: usize = 4;
+
+/// Rows of an input. Windows over a signal overlap: then `stride` is smaller than `width`.
+#[derive(Clone, Copy)]
+pub struct Rows<'a> {
+    pub data: &'a [f32],
+    pub count: usize,
+    pub width: usize,
+    /// From the start of a row to that of the next.
+    pub stride: usize,
+}
+
+impl<'a> Rows<'a> {
+    /// `count` rows, one after another.
+    pub fn dense(data: &'a [f32], count: usize) -> Self {
+        assert!(count > 0 && data.len().is_multiple_of(count), "linear: uneven rows");
+        let width = data.len() / count;
+        Self { data, count, width, stride: width }
     }
-    let inputs = x.len() / rows;
-    assert_eq!(x.len(), rows * inputs, "linear: an input of another width");
-    assert_eq!(weight.len(), panels * inputs * PANEL, "linear: a weight for another input or bias");
+
+    /// The rows `first..first + count`, of which only the columns `from..from + width`.
+    fn part(self, first: usize, count: usize, from: usize, width: usize) -> Self {
+        let start = first * self.stride + from;
+        let end = start + (count - 1) * self.stride + width;
+        Self { data: &self.data[start..end], count, width, stride: self.stride }
+    }
+}
+
+/// A packed weight in the type in which it is kept. Half-precision types halve the memory; products are f32.
+#[derive(Clone, Copy)]
+pub enum Weight<'a> {
+    /// `[panels, inputs, 48]`
+    F32(&'a [f32]),
+    /// `[panels, inputs, 48]`
+    F16(&'a [f16]),
+    /// `[panels, inputs / 2 rounded up, 48, 2]`: neighbouring inputs side by side, as the instruction wants them.
+    Bf16(&'a [bf16]),
+}
+
+impl<'a> Weight<'a> {
+    /// The inputs `from..from + width` of a panel.
+    fn part(self, panel: usize, inputs: usize, from: usize, width: usize) -> Self {
+        let range = (panel * inputs + from) * PANEL..(panel * inputs + from + width) * PANEL;
+        match self {
+            Self::F32(values) => Self::F32(&values[range]),
+            Self::F16(values) => Self::F16(&values[range]),
+            Self::Bf16(values) => {
+                assert!(from.is_multiple_of(2), "linear: a pair of inputs is cut in two");
+                let start = panel * inputs.next_multiple_of(2) + from;
+                Self::Bf16(&values[start * PANEL..(start + width.next_multiple_of(2)) * PANEL])
+            }
+        }
+    }
+
+    fn len(self) -> usize {
+        match self {
+            Self::F32(values) => values.len(),
+            Self::F16(values) => values.len(),
+            Self::Bf16(values) => values.len(),
+        }
+    }
+
+    /// Values of a weight of this size.
+    fn expected(self, panels: usize, inputs: usize) -> usize {
+        let inputs = if matches!(self, Self::Bf16(_)) { inputs.next_multiple_of(2) } else { inputs };
+        panels * inputs * PANEL
+    }
+}
+
+/// `x` `[rows, inputs]`, `bias` `[outputs]` -> `[rows, outputs]`.
+pub fn linear(x: Rows<'_>, weight: Weight<'_>, bias: &[f32]) -> Vec<f32> {
+    let mut out = vec![0.0f32; x.count * bias.len()];
+    linear_part(x, weight, x.width, 0, Start::Bias(bias), &mut out);
+    out
+}
+
+/// A convolution over time: `x` `[time, channels]`, weight packed of `[kernel * channels, outputs]`, `bias` `[outputs]`,
+/// `out` `[time - dilation * (kernel - 1), outputs]`.
+pub fn convolve(
+    x: &[f32],
+    weight: Weight<'_>,
+    bias: &[f32],
+    out: &mut [f32],
+    [channels, kernel, dilation]: [usize; 3],
+) {
+    let (inputs, count) = (kernel * channels, x.len() / channels - dilation * (kernel - 1));
+    if dilation == 1 {
+        let windows = Rows { data: x, count, width: inputs, stride: channels };
+        return linear_part(windows, weight, inputs, 0, Start::Bias(bias), out);
+    }
+    for tap in 0..kernel {
+        let frames = Rows { data: &x[tap * dilation * channels..], count, width: channels, stride: channels };
+        let start = if tap == 0 { Start::Bias(bias) } else { Start::Output };
+        linear_part(frames, weight, inputs, tap * channels, start, out);
+    }
+}
+
+/// What a product is added to.
+#[derive(Clone, Copy)]
+pub enum Start<'a> {
+    /// `[outputs]`, for every row.
+    Bias(&'a [f32]),
+    /// What the output holds already.
+    Output,
+}
+
+/// The part of a product that the inputs `from..` of `inputs` contribute: `x` `[rows, some inputs]`, `out`
+/// `[rows, outputs]`.
+pub fn linear_part(x: Rows<'_>, weight: Weight<'_>, inputs: usize, from: usize, start: Start<'_>, out: &mut [f32]) {
+    let Rows { count: rows, width, stride, .. } = x;
+    assert!(rows > 0 && out.len().is_multiple_of(rows), "linear: uneven rows");
+    assert!((rows - 1) * stride + width <= x.data.len(), "linear: rows beyond the input");
+    let outputs = out.len() / rows;
+    let panels = outputs.div_ceil(PANEL);
+    assert_eq!(weight.len(), weight.expected(panels, inputs), "linear: a weight for another input or output");
+    assert!(from + width <= inputs, "linear: an input wider than the weight");
+    if let Start::Bias(bias) = start {
+        assert_eq!(bias.len(), outputs, "linear: a bias for another output");
+    }
+    if out.is_empty() {
+        return;
+    }
+    let pairs = match weight {
+        Weight::Bf16(_) if rows > FEW_ROWS && pairs::available() => Some(Pairs::of(x)),
+        _ => None,
+    };
     let (arch, target, blocks) = (Arch::new(), Target(out.as_mut_ptr()), rows.div_ceil(ROWS));
     // Neighbouring tasks share rows, so a thread that takes several keeps them in its cache; few rows are split by
     // panels only, each thread reading one stretch of the weight.
@@ -32,20 +153,85 @@ pub fn linear(x: &[f32], weight: &[f32], bias: &[f32], rows: usize) -> Vec<f32> 
         let first = block * ROWS;
         let count = ROWS.min(rows - first);
         let column = panel * PANEL;
-        // SAFETY: `out` is borrowed mutably for the whole loop and has `rows * outputs` values; each task writes its own
-        // rows of its own columns.
-        let out = unsafe { target.get().add(first * outputs + column) };
-        arch.dispatch(Task {
-            x: &x[first * inputs..(first + count) * inputs],
-            inputs,
-            weight: &weight[panel * inputs * PANEL..(panel + 1) * inputs * PANEL],
-            bias: &bias[column..outputs.min(column + PANEL)],
-            out,
+        let target = Part {
+            start: match start {
+                Start::Bias(bias) => Start::Bias(&bias[column..outputs.min(column + PANEL)]),
+                Start::Output => Start::Output,
+            },
+            columns: PANEL.min(outputs - column),
+            // SAFETY: `out` is borrowed mutably for the whole loop and has `rows * outputs` values; each task writes its
+            // own rows of its own columns.
+            out: unsafe { target.get().add(first * outputs + column) },
             stride: outputs,
-            rows: count,
-        });
+        };
+        match (weight.part(panel, inputs, from, width), &pairs) {
+            (Weight::F32(weight), _) => arch.dispatch(Task { x: x.part(first, count, 0, width), weight, target }),
+            (Weight::Bf16(weight), Some(pairs)) => pairs::multiply(pairs, first, count, weight, target),
+            (weight, _) => widen(arch, x.part(first, count, 0, width), weight, target),
+        }
     });
-    out
+}
+
+/// The product with a half-precision weight, widened a stretch at a time.
+fn widen(arch: Arch, x: Rows<'_>, weight: Weight<'_>, mut target: Part<'_>) {
+    let mut buffer = [0.0f32; WIDENED * PANEL];
+    for from in (0..x.width).step_by(WIDENED) {
+        let width = WIDENED.min(x.width - from);
+        match weight.part(0, x.width, from, width) {
+            Weight::F32(values) => buffer[..values.len()].copy_from_slice(values),
+            Weight::F16(values) => arch.dispatch(WidenHalves(values, &mut buffer)),
+            Weight::Bf16(values) => arch.dispatch(WidenPairs(values, &mut buffer)),
+        }
+        arch.dispatch(Task { x: x.part(0, x.count, from, width), weight: &buffer[..width * PANEL], target });
+        target.start = Start::Output;
+    }
+}
+
+/// f16 to f32 in a form that vectorises; weights are finite.
+struct WidenHalves<'a>(&'a [f16], &'a mut [f32]);
+
+impl WithSimd for WidenHalves<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        // The exponents' biases differ by 112; multiplying also turns subnormal numbers into normal ones.
+        let rebias = f32::from_bits((112 + 127) << 23);
+        for (half, value) in self.0.iter().zip(self.1) {
+            let bits = u32::from(half.to_bits());
+            let magnitude = f32::from_bits((bits & 0x7fff) << 13) * rebias;
+            *value = f32::from_bits(magnitude.to_bits() | (bits & 0x8000) << 16);
+        }
+    }
+}
+
+/// `[pairs, 48, 2]` to `[2 pairs, 48]`.
+struct WidenPairs<'a>(&'a [bf16], &'a mut [f32]);
+
+impl WithSimd for WidenPairs<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        for (pairs, rows) in self.0.chunks_exact(2 * PANEL).zip(self.1.chunks_exact_mut(2 * PANEL)) {
+            let (even, odd) = rows.split_at_mut(PANEL);
+            for ((pair, even), odd) in pairs.chunks_exact(2).zip(even).zip(odd) {
+                *even = f32::from_bits(u32::from(pair[0].to_bits()) << 16);
+                *odd = f32::from_bits(u32::from(pair[1].to_bits()) << 16);
+            }
+        }
+    }
+}
+
+/// Where a task writes: its own rows of its own columns.
+#[derive(Clone, Copy)]
+pub struct Part<'a> {
+    pub start: Start<'a>,
+    /// Of the panel's outputs, as many as exist.
+    pub columns: usize,
+    /// The first of them in the first row; rows are `stride` apart.
+    pub out: *mut f32,
+    pub stride: usize,
 }
 
 /// Start of the output; each task writes a part of its own.
@@ -62,17 +248,10 @@ impl Target {
 
 /// Some rows and one panel.
 struct Task<'a> {
-    /// `[rows, inputs]`
-    x: &'a [f32],
-    inputs: usize,
+    x: Rows<'a>,
     /// `[inputs, PANEL]`
     weight: &'a [f32],
-    /// Of the panel's outputs, as many as exist.
-    bias: &'a [f32],
-    /// The first of them in the first row; rows are `stride` apart.
-    out: *mut f32,
-    stride: usize,
-    rows: usize,
+    target: Part<'a>,
 }
 
 impl WithSimd for Task<'_> {
@@ -83,16 +262,16 @@ impl WithSimd for Task<'_> {
         let mut row = 0;
         // As many accumulators as the registers hold beside three vectors of weights and one input.
         if S::REGISTER_COUNT >= 32 {
-            while self.rows - row >= 8 {
+            while self.x.count - row >= 8 {
                 self.block::<S, 8>(simd, row);
                 row += 8;
             }
         }
-        while self.rows - row >= 4 {
+        while self.x.count - row >= 4 {
             self.block::<S, 4>(simd, row);
             row += 4;
         }
-        match self.rows - row {
+        match self.x.count - row {
             3 => self.block::<S, 3>(simd, row),
             2 => self.block::<S, 2>(simd, row),
             1 => self.block::<S, 1>(simd, row),
@@ -107,20 +286,23 @@ impl Task<'_> {
     fn block<S: Simd, const N: usize>(&self, simd: S, first: usize) {
         let lanes = S::F32_LANES;
         let step = VECTORS * lanes;
-        for part in (0..self.bias.len()).step_by(step) {
+        let Part { start, columns, out, stride } = self.target;
+        for part in (0..columns).step_by(step) {
             let sums = self.sums::<S, N>(simd, first, part);
             for (n, sums) in sums.iter().enumerate() {
                 for (v, sum) in sums.iter().enumerate() {
                     let column = part + v * lanes;
-                    if column >= self.bias.len() {
+                    if column >= columns {
                         break;
                     }
-                    let count = lanes.min(self.bias.len() - column);
+                    let count = lanes.min(columns - column);
                     // SAFETY: `first + n < rows`, and the columns exist: the task's own part of the output.
-                    let out = unsafe {
-                        std::slice::from_raw_parts_mut(self.out.add((first + n) * self.stride + column), count)
+                    let out = unsafe { std::slice::from_raw_parts_mut(out.add((first + n) * stride + column), count) };
+                    let sum = match start {
+                        Start::Bias(_) => *sum,
+                        Start::Output => simd.add_f32s(*sum, simd.partial_load_f32s(out)),
                     };
-                    simd.partial_store_f32s(out, *sum);
+                    simd.partial_store_f32s(out, sum);
                 }
             }
         }
@@ -130,17 +312,21 @@ impl Task<'_> {
     #[inline(always)]
     fn sums<S: Simd, const N: usize>(&self, simd: S, first: usize, part: usize) -> [[S::f32s; VECTORS]; N] {
         let lanes = S::F32_LANES;
-        let bias: [S::f32s; VECTORS] = std::array::from_fn(|v| {
-            let start = (part + v * lanes).min(self.bias.len());
-            simd.partial_load_f32s(&self.bias[start..self.bias.len().min(start + lanes)])
-        });
+        let bias: [S::f32s; VECTORS] = match self.target.start {
+            Start::Output => [simd.splat_f32s(0.0); VECTORS],
+            Start::Bias(bias) => std::array::from_fn(|v| {
+                let start = (part + v * lanes).min(bias.len());
+                simd.partial_load_f32s(&bias[start..bias.len().min(start + lanes)])
+            }),
+        };
         let mut sums = [bias; N];
-        assert!(part + VECTORS * lanes <= PANEL && self.weight.len() == self.inputs * PANEL);
-        assert!((first + N) * self.inputs <= self.x.len());
-        let rows: [*const f32; N] = std::array::from_fn(|n| self.x[(first + n) * self.inputs..].as_ptr());
+        let Rows { data, width, stride, .. } = self.x;
+        assert!(part + VECTORS * lanes <= PANEL && self.weight.len() == width * PANEL);
+        assert!((first + N - 1) * stride + width <= data.len());
+        let rows: [*const f32; N] = std::array::from_fn(|n| data[(first + n) * stride..].as_ptr());
         let weight = self.weight.as_ptr().wrapping_add(part);
-        for input in 0..self.inputs {
-            // SAFETY: `input < inputs`: inside the rows; of the weight's row, `VECTORS` vectors from `part` are inside.
+        for input in 0..width {
+            // SAFETY: `input < width`: inside the rows; of the weight's row, `VECTORS` vectors from `part` are inside.
             unsafe {
                 let w = weight.add(input * PANEL).cast::<S::f32s>();
                 let w: [S::f32s; VECTORS] = std::array::from_fn(|v| w.add(v).read_unaligned());
@@ -153,5 +339,18 @@ impl Task<'_> {
             }
         }
         sums
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_finite_half_is_widened_exactly() {
+        let halves: Vec<f16> = (0..=u16::MAX).map(f16::from_bits).filter(|h| h.is_finite()).collect();
+        let mut values = vec![0.0; halves.len()];
+        Arch::new().dispatch(WidenHalves(&halves, &mut values));
+        assert!(halves.iter().zip(&values).all(|(h, v)| h.to_f32().to_bits() == v.to_bits()));
     }
 }

@@ -5,9 +5,14 @@
 mod activation;
 mod attention;
 pub mod conv;
+pub mod integer;
 pub mod linear;
 mod math;
+mod pairs;
 mod snake;
+mod subsample;
+
+use std::sync::Arc;
 
 use burn::backend::flex::{FlexTensor, Layout};
 use burn::backend::tensor::FloatTensor;
@@ -15,6 +20,8 @@ use burn::backend::{Backend, Flex, backend_extension};
 use burn::tensor::{Bytes, DType, Shape};
 
 use super::Activation;
+use integer::QuantizedWeight;
+use linear::{Rows, Weight};
 
 /// Operations that only the CPU backend has; callers ask `on_cpu` first.
 #[backend_extension(Flex)]
@@ -37,6 +44,28 @@ pub trait CpuKernels: Backend {
     ) -> FloatTensor<Self>;
 
     fn linear(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    fn linear_windows(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        kernel: usize,
+        dilation: usize,
+    ) -> FloatTensor<Self>;
+
+    fn quantized_linear(
+        x: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        weight: Arc<QuantizedWeight>,
+    ) -> FloatTensor<Self>;
+
+    fn subsample(
+        x: FloatTensor<Self>,
+        kernel: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
 
     fn activate(x: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self>;
 
@@ -90,8 +119,53 @@ impl CpuKernels for Flex {
 
     fn linear(x: FlexTensor, weight: FlexTensor, bias: FlexTensor) -> FlexTensor {
         let ([rows, _], [outputs]) = (dims(&x), dims(&bias));
-        let (x, weight, bias) = (contiguous(x), contiguous(weight), contiguous(bias));
-        tensor(linear::linear(floats(&x), floats(&weight), floats(&bias), rows), &[rows, outputs])
+        let (x, bias) = (contiguous(x), contiguous(bias));
+        let rows_of_x = Rows::dense(floats(&x), rows);
+        tensor(linear::linear(rows_of_x, packed(&weight), floats(&bias)), &[rows, outputs])
+    }
+
+    fn linear_windows(
+        x: FlexTensor,
+        weight: FlexTensor,
+        bias: FlexTensor,
+        kernel: usize,
+        dilation: usize,
+    ) -> FlexTensor {
+        let ([batch, time, channels], [outputs]) = (dims(&x), dims(&bias));
+        let (x, bias) = (contiguous(x), contiguous(bias));
+        let count = time - dilation * (kernel - 1);
+        let mut out = vec![0.0; batch * count * outputs];
+        let items = floats(&x).chunks_exact(time * channels).zip(out.chunks_exact_mut(count * outputs));
+        for (item, out) in items {
+            linear::convolve(item, packed(&weight), floats(&bias), out, [channels, kernel, dilation]);
+        }
+        tensor(out, &[batch, count, outputs])
+    }
+
+    fn quantized_linear(x: FlexTensor, bias: FlexTensor, weight: Arc<QuantizedWeight>) -> FlexTensor {
+        let ([rows, _], [outputs]) = (dims(&x), dims(&bias));
+        let (x, bias) = (contiguous(x), contiguous(bias));
+        tensor(integer::quantized_linear(floats(&x), &weight, floats(&bias)), &[rows, outputs])
+    }
+
+    fn subsample(
+        x: FlexTensor,
+        kernel: FlexTensor,
+        bias: FlexTensor,
+        weight: FlexTensor,
+        shift: FlexTensor,
+    ) -> FlexTensor {
+        let [time, features] = dims(&x);
+        let [x, kernel, bias, shift] = [x, kernel, bias, shift].map(contiguous);
+        let out = subsample::subsample(
+            floats(&x),
+            [time, features],
+            floats(&kernel),
+            floats(&bias),
+            packed(&weight),
+            floats(&shift),
+        );
+        tensor(out, &[(time - 1) / 2, floats(&shift).len()])
     }
 
     fn activate(x: FlexTensor, activation: Activation) -> FlexTensor {
@@ -114,10 +188,10 @@ impl CpuKernels for Flex {
     }
 
     fn tanh_gate(x: FlexTensor, condition: FlexTensor) -> FlexTensor {
-        let [batch, double, time] = dims(&x);
+        let [batch, time, double] = dims(&x);
         let (x, condition) = (contiguous(x), contiguous(condition));
-        let out = activation::tanh_gate(floats(&x), floats(&condition), [batch, double, time]);
-        tensor(out, &[batch, double / 2, time])
+        let out = activation::tanh_gate(floats(&x), floats(&condition), [time, double]);
+        tensor(out, &[batch, time, double / 2])
     }
 
     fn attention(query: FlexTensor, key: FlexTensor, value: FlexTensor, scale: f32, causal: bool) -> FlexTensor {
@@ -183,6 +257,16 @@ fn whole(x: FlexTensor) -> FlexTensor {
 fn floats(x: &FlexTensor) -> &[f32] {
     // `contiguous` has checked what this asks for.
     x.as_slice().unwrap_or_default()
+}
+
+/// A weight of [`pack_linear`](super::pack_linear) in whatever type it is kept.
+fn packed(weight: &FlexTensor) -> Weight<'_> {
+    assert!(weight.is_contiguous() && weight.layout().start_offset() == 0, "a packed weight lies as it was made");
+    match weight.dtype() {
+        DType::F16 => Weight::F16(weight.storage()),
+        DType::BF16 => Weight::Bf16(weight.storage()),
+        _ => Weight::F32(floats(weight)),
+    }
 }
 
 fn tensor(values: Vec<f32>, dims: &[usize]) -> FlexTensor {

@@ -32,14 +32,14 @@ impl Head {
         }
     }
 
-    /// What the WaveNet adds to `x` `[batch, time, hidden]`, under its own time embedding; `[batch, hidden, time]`.
+    /// What the WaveNet adds to `x` `[batch, time, hidden]`, under its own time embedding; of the same shape.
     pub fn wave(&self, x: Tensor<3>, time: Tensor<2>, mask: Option<&Tensor<3>>) -> Tensor<3> {
-        self.wavenet.forward(self.input.forward(x).swap_dims(1, 2), time, mask)
+        self.wavenet.forward(self.input.forward(x), time, mask)
     }
 
     /// The modulated projection of the WaveNet's output `wave` and its input `x`; `[batch, time, hidden]`.
     pub fn project(&self, x: Tensor<3>, wave: Tensor<3>, time: Tensor<2>) -> Tensor<3> {
-        let x = wave.swap_dims(1, 2) + self.residual.forward(x);
+        let x = wave + self.residual.forward(x);
         let [shift, scale] = halves(self.modulation.forward(silu(time)).unsqueeze_dim::<3>(1));
         let unit = Tensor::ones([x.dims()[2]], &x.device());
         let normed = layer_norm(x, unit, None, 1e-6);

@@ -3,7 +3,7 @@ use burn::module::Module;
 use burn::nn::{LayerNorm, LayerNormConfig};
 use burn::tensor::{Device, Tensor};
 
-use crate::kernels::Activation;
+use crate::kernels::{Activation, Bits};
 use crate::nn::attention::{attend_cached, attend_causal, merge_heads, split_heads};
 use crate::nn::kv_cache::LayerCache;
 use crate::nn::linear::{Linear, LinearConfig};
@@ -30,6 +30,17 @@ impl Block {
             expand: LinearConfig::new(dim, 4 * dim).init(device),
             reduce: LinearConfig::new(4 * dim, dim).init(device),
             heads,
+        }
+    }
+
+    /// With its weights in few bits.
+    pub(super) fn quantize(self, bits: Bits) -> Self {
+        Self {
+            qkv: self.qkv.quantize(bits),
+            out: self.out.quantize(bits),
+            expand: self.expand.quantize(bits),
+            reduce: self.reduce.quantize(bits),
+            ..self
         }
     }
 

@@ -13,6 +13,7 @@ pub use blocks::Block;
 pub use conditioning::{EmotionEncoder, LatentSpeaker, SpeakerEncoder, VectorSpeaker};
 pub use config::{Conditioning, EncoderConfig, GptConfig};
 
+use crate::kernels::Bits;
 use crate::nn::kv_cache::KvCache;
 use crate::nn::linear::Linear;
 use crate::{Error, Result};
@@ -47,6 +48,12 @@ impl Gpt {
     /// Ids with a meaning of their own.
     pub fn tokens(&self) -> Tokens {
         self.tokens
+    }
+
+    /// With the weights of its blocks and its head in few bits; norms, embeddings and the conditioning stay as they are.
+    pub fn quantize(self, bits: Bits) -> Self {
+        let blocks = self.blocks.into_iter().map(|block| block.quantize(bits)).collect();
+        Self { blocks, head: self.head.quantize(bits), ..self }
     }
 
     /// Size of the code vocabulary, start and stop included.
