@@ -18,6 +18,8 @@ pub mod kernels;
 pub mod models;
 pub mod nn;
 pub mod pipeline;
+#[cfg(feature = "serve")]
+pub mod server;
 pub mod text;
 pub mod weights;
 
@@ -32,6 +34,6 @@ pub use device::{DEVICES, device_by_name};
 pub use error::{Error, Result};
 pub use files::ModelFiles;
 pub use pipeline::{
-    Conditioning, Emotion, EmotionClip, EmotionVector, Noise, Observer, Options, Progress, REFERENCE_SECONDS,
-    ReferenceFeatures, Request, Segment, Speech, Stage, Synthesizer, Timings, Voice,
+    Chunk, Conditioning, Emotion, EmotionClip, EmotionVector, Noise, Observer, Options, Progress, REFERENCE_SECONDS,
+    ReferenceFeatures, Request, Segment, Speech, Stage, Synthesizer, Timings, Utterance, Voice, VoiceInfo, VoiceStore,
 };

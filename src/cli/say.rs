@@ -6,11 +6,14 @@ use std::time::Instant;
 
 use indextts::audio::{decode::load_reference, wav};
 use indextts::pipeline::decode::Positions;
-use indextts::{Emotion, EmotionVector, Error, Options, REFERENCE_SECONDS, Request, Synthesizer, device_by_name};
+use indextts::{
+    Emotion, EmotionVector, Error, Options, REFERENCE_SECONDS, Request, Synthesizer, VoiceStore, device_by_name,
+};
 
 use super::Failure;
 use super::args::{PositionsArg, Say};
 use super::progress::stages;
+use super::voice;
 
 /// Longest text accepted, bytes: a long novel. Anything more is a wrong file.
 const MAX_TEXT: u64 = 8 << 20;
@@ -21,7 +24,8 @@ pub fn run(args: &Say, quiet: bool) -> Result<(), Failure> {
     options(args, Options::default())?;
     let vector = args.emotion.emotion_vector.as_deref().map(str::parse::<EmotionVector>).transpose()?;
     // Read the clips first: a wrong path should not cost the seconds it takes to load a model.
-    let clip = args.voice.as_deref().filter(|voice| is_file(voice)).map(Path::new);
+    let voices = voice::store(&args.voices)?;
+    let clip = args.voice.as_deref().filter(|voice| is_file(voice, &voices)).map(Path::new);
     let reference = clip.map(|path| load_reference(path, REFERENCE_SECONDS)).transpose()?;
     let emotion_reference =
         args.emotion.emotion_audio.as_deref().map(|path| load_reference(path, REFERENCE_SECONDS)).transpose()?;
@@ -36,7 +40,7 @@ pub fn run(args: &Say, quiet: bool) -> Result<(), Failure> {
     bar.set_prefix("voice");
     let voice = match &reference {
         Some(clip) => synthesizer.voice(clip)?,
-        None => synthesizer.built_in_voice(args.voice.as_deref())?,
+        None => voice::named(args.voice.as_deref(), &synthesizer, &voices)?,
     };
     let weight = args.emotion.emotion_weight;
     let emotion = match (emotion_reference, vector, &args.emotion.emotion_text) {
@@ -77,9 +81,9 @@ pub fn run(args: &Say, quiet: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether `voice` means a file rather than a name: it exists, or looks like a path.
-fn is_file(voice: &str) -> bool {
-    Path::new(voice).exists() || voice.contains(['/', '\\', '.'])
+/// Whether `voice` means a file rather than a name: it exists, or looks like a path and is not stored.
+fn is_file(voice: &str, stored: &VoiceStore) -> bool {
+    Path::new(voice).exists() || (voice.contains(['/', '\\', '.']) && !stored.contains(voice))
 }
 
 fn text(args: &Say) -> Result<String, Failure> {
