@@ -1,6 +1,7 @@
 //! `indextts voice`, and voices by name for the other commands.
 use directories::ProjectDirs;
 use indextts::audio::decode::load_reference;
+use indextts::audio::quality::{ClipQuality, SEARCHED, best_part};
 use indextts::{Error, REFERENCE_SECONDS, Synthesizer, Voice, VoiceInfo, VoiceStore, device_by_name};
 
 use super::Failure;
@@ -45,14 +46,17 @@ pub fn create(args: &VoiceCreate, quiet: bool) -> Result<(), Failure> {
         let message = format!("there is a voice {} already: choose another name, or add --force", args.name);
         return Err(Failure::Usage(message));
     }
-    let clip = load_reference(&args.clip, REFERENCE_SECONDS)?;
+    let clip = load_reference(&args.clip, SEARCHED)?;
+    let clip = best_part(clip, REFERENCE_SECONDS, &args.clip.display().to_string())?;
+    for warning in ClipQuality::of(&clip).warnings() {
+        eprintln!("warning: {warning}");
+    }
     let bar = spinner(quiet);
     bar.set_message("loading");
     let synthesizer = Synthesizer::load(args.model.as_path(), &device_by_name(&args.device)?)?;
     bar.set_message("listening");
     let voice = synthesizer.voice(&clip)?;
-    let seconds = clip.samples().len() as f64 / f64::from(clip.rate());
-    let info = store.save(&args.name, &voice, seconds, &synthesizer, args.force)?;
+    let info = store.save(&args.name, &voice, clip.seconds(), &synthesizer, args.force)?;
     bar.finish_and_clear();
     print(&info);
     Ok(())

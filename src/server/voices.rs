@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::app::App;
 use super::error::{ApiError, ErrorBody};
 use crate::audio::decode::reference_from_bytes;
+use crate::audio::quality::{ClipQuality, SEARCHED, best_part};
 use crate::{Error, REFERENCE_SECONDS, VoiceInfo};
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -29,12 +30,16 @@ pub struct VoiceObject {
     pub seconds: Option<f64>,
     /// False if it was made with another model.
     pub usable: bool,
+    /// What makes a clip that was just uploaded a poor one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 impl VoiceObject {
     fn stored(info: VoiceInfo, fingerprint: &str) -> Self {
         let usable = info.fingerprint == fingerprint;
-        Self { id: info.name, object: "voice", source: "stored", seconds: Some(info.seconds), usable }
+        let seconds = Some(info.seconds);
+        Self { id: info.name, object: "voice", source: "stored", seconds, usable, warnings: Vec::new() }
     }
 }
 
@@ -66,6 +71,7 @@ pub async fn list(State(app): State<App>) -> Result<Json<VoiceList>, ApiError> {
             source: "model",
             seconds: None,
             usable: true,
+            warnings: Vec::new(),
         });
         let mut data: Vec<_> = built_in.collect();
         let stored = app.voices.store.list().map_err(|e| ApiError::hidden(&e))?;
@@ -99,15 +105,17 @@ pub async fn create(
     let _place = app.scheduler.place()?;
     let _turn = app.uploads.clone().acquire_owned().await.map_err(|_| ApiError::internal())?;
     let object = blocking(move || {
-        let reference = reference_from_bytes(clip.into(), "the clip", REFERENCE_SECONDS)?;
-        let seconds = reference.samples().len() as f64 / f64::from(reference.rate());
-        let voice = app.synthesizer.voice(&reference)?;
-        let info = app.voices.store.save(&name, &voice, seconds, &app.synthesizer, false).map_err(|e| match e {
-            // Another upload was faster.
-            Error::Input { .. } if app.voices.store.contains(&name) => ApiError::voice_exists(&name),
-            e => e.into(),
-        })?;
-        Ok(VoiceObject::stored(info, &app.voices.fingerprint))
+        let clip = reference_from_bytes(clip.into(), "the clip", SEARCHED)?;
+        let clip = best_part(clip, REFERENCE_SECONDS, "the clip")?;
+        let warnings = ClipQuality::of(&clip).warnings();
+        let voice = app.synthesizer.voice(&clip)?;
+        let info =
+            app.voices.store.save(&name, &voice, clip.seconds(), &app.synthesizer, false).map_err(|e| match e {
+                // Another upload was faster.
+                Error::Input { .. } if app.voices.store.contains(&name) => ApiError::voice_exists(&name),
+                e => e.into(),
+            })?;
+        Ok(VoiceObject { warnings, ..VoiceObject::stored(info, &app.voices.fingerprint) })
     });
     Ok((StatusCode::CREATED, Json(object.await?)))
 }

@@ -5,4 +5,5 @@ mod support;
 mod audio;
 mod import;
 mod say;
+mod voice;
 mod weights;

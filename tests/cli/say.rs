@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use crate::support::{golden, official_directory};
 
-fn indextts(arguments: &[&str]) -> Output {
+pub fn indextts(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_indextts"))
         .args(arguments)
         .env_remove("INDEXTTS_MODEL")
@@ -14,12 +14,12 @@ fn indextts(arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-fn text(path: &Path) -> &str {
+pub fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
 /// A model imported once by the command itself.
-fn model() -> &'static Path {
+pub fn model() -> &'static Path {
     static MODEL: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
     &MODEL
         .get_or_init(|| {
@@ -34,7 +34,7 @@ fn model() -> &'static Path {
         .1
 }
 
-fn voice() -> PathBuf {
+pub fn voice() -> PathBuf {
     golden("e2e/prompt24k.wav")
 }
 
