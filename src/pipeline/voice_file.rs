@@ -47,7 +47,7 @@ pub(super) fn encode(voice: &Voice, name: &str, seconds: f64, fingerprint: Strin
         ("prompt_condition", floats(&voice.prompt_condition)?),
         ("prompt_mel", floats(&voice.prompt_mel)?),
     ];
-    let views: Result<Vec<_>, _> = tensors
+    let views: Result<Vec<_>, safetensors::SafeTensorError> = tensors
         .iter()
         .map(|(name, (shape, bytes))| Ok((*name, TensorView::new(Dtype::F32, shape.clone(), bytes)?)))
         .collect();

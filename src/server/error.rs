@@ -161,6 +161,7 @@ impl From<Error> for ApiError {
         match &error {
             Error::Input { name, .. } => Self::invalid(name, error.to_string()),
             Error::Audio { .. } => Self::new(StatusCode::BAD_REQUEST, "unusable_audio", error.to_string()),
+            Error::Cancelled => Self::stopping(),
             Error::Generation { .. } => {
                 tracing::error!("{error}");
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "generation_failed", error.to_string())

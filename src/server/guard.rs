@@ -15,7 +15,7 @@ pub async fn api_key(State(app): State<App>, request: Request, next: Next) -> Re
     let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let given = given.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
     // Of the hashes, so that the time does not tell the length either.
-    match bool::from(Sha256::digest(given).ct_eq(&Sha256::digest(key))) {
+    match bool::from(Sha256::digest(given).as_slice().ct_eq(Sha256::digest(key).as_slice())) {
         true => Ok(next.run(request).await),
         false => Err(ApiError::no_key()),
     }

@@ -27,6 +27,7 @@ mod speech;
 mod voices;
 mod websocket;
 
+use std::any::Any;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +36,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::HeaderName;
 use axum::middleware::{from_fn, from_fn_with_state};
-use tokio_util::sync::CancellationToken;
+use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
 use tower_http::timeout::RequestBodyDeadlineLayer;
@@ -151,7 +152,7 @@ pub async fn serve(
             serving.abort();
         }
     }
-    app.scheduler.close();
+    let _ = tokio::task::spawn_blocking(move || app.scheduler.close()).await;
     tracing::info!("stopped");
     Ok(())
 }
@@ -191,11 +192,11 @@ fn router(app: App) -> Router {
     let request_id = HeaderName::from_static("x-request-id");
     router
         .route("/openapi.json", axum::routing::get(move || async move { axum::Json(document.as_ref().clone()) }))
-        .fallback(async || ApiError::not_found("no such path; /openapi.json lists all"))
-        .method_not_allowed_fallback(async || ApiError::method_not_allowed())
+        .fallback(|| async { ApiError::not_found("no such path; /openapi.json lists all") })
+        .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
         .layer(from_fn_with_state(app.clone(), guard::origin))
         .layer(RequestBodyDeadlineLayer::new(BODY_TIME))
-        .layer(CatchPanicLayer::custom(|_| axum::response::IntoResponse::into_response(ApiError::internal())))
+        .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(guard::no_sniffing))
         .layer(PropagateRequestIdLayer::new(request_id.clone()))
         .layer(
@@ -208,6 +209,11 @@ fn router(app: App) -> Router {
         )
         .layer(SetRequestIdLayer::new(request_id, MakeRequestUuid))
         .with_state(app)
+}
+
+/// A defect of a handler is one request's problem, not the server's.
+fn panicked(_: Box<dyn Any + Send>) -> Response {
+    ApiError::internal().into_response()
 }
 
 /// Ready when the process is asked to stop.

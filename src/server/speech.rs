@@ -162,7 +162,7 @@ async fn whole(ticket: &mut Ticket) -> Result<Vec<f32>, ApiError> {
 
 /// The events that are to come, up to the last one.
 fn rest(ticket: Ticket) -> impl Stream<Item = Event> + Send {
-    stream::unfold(Some(ticket), |ticket| async {
+    stream::unfold(Some(ticket), |ticket| async move {
         let mut ticket = ticket?;
         let event = ticket.next().await;
         let more = matches!(event, Event::Samples(_)).then_some(ticket);
@@ -173,10 +173,12 @@ fn rest(ticket: Ticket) -> impl Stream<Item = Event> + Send {
 /// Bytes of an audio format. A failure breaks the connection, so that nobody takes half a speech for a whole one.
 fn audio(events: impl Stream<Item = Event> + Send, header: Vec<u8>) -> impl Stream<Item = io::Result<Bytes>> + Send {
     let header = stream::iter((!header.is_empty()).then(|| Ok(header.into())));
-    header.chain(events.filter_map(async |event| match event {
-        Event::Samples(samples) => Some(Ok(pcm(&samples).into())),
-        Event::Done(_) => None,
-        Event::Failed(error) => Some(Err(io::Error::other(error.details.message))),
+    header.chain(events.filter_map(|event| {
+        std::future::ready(match event {
+            Event::Samples(samples) => Some(Ok(pcm(&samples).into())),
+            Event::Done(_) => None,
+            Event::Failed(error) => Some(Err(io::Error::other(error.details.message))),
+        })
     }))
 }
 
@@ -217,7 +219,7 @@ impl Settings {
     /// Everything that can be checked without computing.
     pub fn spec(&self, app: &App, text: String) -> Result<Spec, ApiError> {
         let known = &app.options.model;
-        if let Some(model) = self.model.as_deref().filter(|m| m != known && !ALIASES.contains(m)) {
+        if let Some(model) = self.model.as_deref().filter(|m| *m != known.as_str() && !ALIASES.contains(m)) {
             return Err(ApiError::no_model(model, known));
         }
         let most = app.options.limits.text;

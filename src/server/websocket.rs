@@ -145,8 +145,9 @@ impl Session {
                     Err(_) => End::Gone,
                 };
             }
-            let next = async {
-                match &mut self.voice {
+            let voice = &mut self.voice;
+            let next = async move {
+                match voice {
                     VoiceState::Speaking(ticket) => ticket.next().await,
                     _ => std::future::pending().await,
                 }

@@ -92,7 +92,7 @@ impl Manifest {
             let file = file.ok_or_else(|| format!("it does not name {name}"))?;
             hash.update(format!("{name} {}\n", file.sha256));
         }
-        Ok(hex(&hash.finalize()))
+        Ok(hex(hash.finalize().as_slice()))
     }
 
     /// Compares every file with its size and hash; returns all differences, an empty list if there are none.
@@ -124,7 +124,7 @@ fn check(path: &Path, entry: &FileEntry) -> std::io::Result<Option<String>> {
             n => hash.update(&buffer[..n]),
         }
     }
-    let got = hex(&hash.finalize());
+    let got = hex(hash.finalize().as_slice());
     Ok((got != entry.sha256).then(|| format!("expected SHA-256 {}, got {got}", entry.sha256)))
 }
 

@@ -100,7 +100,7 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
-        let task = tokio::spawn(serve(listener, synthesizer(), options, async {
+        let task = tokio::spawn(serve(listener, synthesizer(), options, async move {
             // A test that ends without a word lets go of the sender, which stops the server too.
             let _ = stopped.await;
         }));
