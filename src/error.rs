@@ -24,6 +24,10 @@ pub enum Error {
     #[error("{origin}: {what}; {hint}")]
     Audio { origin: String, what: String, hint: String },
 
+    /// A stored voice was made with another model.
+    #[error("{}: this voice was made with another model (fingerprint {voice:.12}, this model's is {model:.12}); make it again of its clip with `indextts voice create`, or use the model it was made with", path.display())]
+    StaleVoice { path: PathBuf, voice: String, model: String },
+
     /// A value given by the user is out of range or does not fit the others.
     #[error("{name}: got {got}, expected {expected}")]
     Input { name: String, got: String, expected: String },

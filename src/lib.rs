@@ -18,6 +18,8 @@ pub mod kernels;
 pub mod models;
 pub mod nn;
 pub mod pipeline;
+#[cfg(feature = "serve")]
+pub mod server;
 pub mod text;
 pub mod weights;
 
@@ -33,7 +35,8 @@ pub use error::{Error, Result};
 pub use files::ModelFiles;
 pub use kernels::{Bits, WeightType};
 pub use pipeline::{
-    Conditioning, Emotion, EmotionClip, EmotionVector, Noise, Observer, Options, Precision, Progress,
-    REFERENCE_SECONDS, ReferenceFeatures, Request, Segment, Speech, Stage, Synthesizer, Timings, Voice,
+    Chunk, Conditioning, Emotion, EmotionClip, EmotionVector, Noise, Observer, Options, Precision, Progress,
+    REFERENCE_SECONDS, ReferenceFeatures, Request, Segment, Speech, Stage, Synthesizer, Timings, Utterance, Voice,
+    VoiceInfo, VoiceStore,
 };
 pub use text::{Language, TextOptions};

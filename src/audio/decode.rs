@@ -23,7 +23,7 @@ const SILENCE: f32 = 1e-3;
 /// Rates of recordings of speech; anything else is a damaged header.
 const RATES: std::ops::RangeInclusive<u32> = 4_000..=768_000;
 /// Decoded beyond the limit, so that the resampling filter sees the same neighbours as in the whole file; seconds.
-const MARGIN: f64 = 0.1;
+pub(super) const MARGIN: f64 = 0.1;
 
 /// A reference clip as it was recorded, mixed to mono.
 #[derive(Debug, Clone)]
@@ -68,6 +68,10 @@ impl ReferenceAudio {
     /// Recorded rate, Hz.
     pub fn rate(&self) -> u32 {
         self.rate
+    }
+
+    pub fn seconds(&self) -> f64 {
+        self.samples.len() as f64 / f64::from(self.rate)
     }
 
     /// The clip at another rate.

@@ -2,5 +2,6 @@
 pub mod decode;
 pub mod fbank;
 pub mod mel;
+pub mod quality;
 pub mod resample;
 pub mod wav;

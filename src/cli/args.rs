@@ -35,6 +35,12 @@ pub enum Command {
     /// Speak many rows of a JSON Lines file, to a file each or to one audiobook
     #[command(args_override_self = true)]
     Batch(Box<Batch>),
+    /// Serve an OpenAI-compatible speech API over HTTP
+    #[cfg(feature = "serve")]
+    Serve(Box<Serve>),
+    /// Make, list and share voices
+    #[command(subcommand)]
+    Voice(VoiceCommand),
     /// Import, inspect and verify models
     #[command(subcommand)]
     Models(ModelsCommand),
@@ -55,7 +61,7 @@ pub struct Say {
     pub text_file: Option<PathBuf>,
 
     /// The voice: a clip (wav, flac, mp3, ogg or m4a; 5 to 15 seconds of clean speech are best), or the name of a voice
-    /// that the model brings along; without it the first of those
+    /// that the model brings along or that `voice create` stored; without it the model's first
     #[arg(long, value_name = "FILE|NAME")]
     pub voice: Option<String>,
 
@@ -80,6 +86,9 @@ pub struct Say {
 
     #[command(flatten)]
     pub reading: ReadingArgs,
+
+    #[command(flatten)]
+    pub voices: VoicesDir,
 
     #[command(flatten)]
     pub emotion: EmotionArgs,
@@ -298,6 +307,9 @@ pub struct Batch {
     pub seed: u64,
 
     #[command(flatten)]
+    pub voices: VoicesDir,
+
+    #[command(flatten)]
     pub precision: PrecisionArgs,
 
     #[command(flatten)]
@@ -514,4 +526,149 @@ pub struct ModelDir {
     /// Model directory
     #[arg(env = "INDEXTTS_MODEL")]
     pub dir: PathBuf,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct VoicesDir {
+    /// Directory of stored voices; the user's data directory if not given
+    #[arg(long = "voices", value_name = "DIR", env = "INDEXTTS_VOICES")]
+    pub path: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum VoiceCommand {
+    /// Make a voice of a clip and store it
+    Create(VoiceCreate),
+    /// List stored voices
+    List(VoicesDir),
+    /// Show what is known of a stored voice
+    Show(VoiceName),
+    /// Delete a stored voice
+    Remove(VoiceName),
+    /// Copy a stored voice to a file, for another machine with the same model
+    Export(VoiceExport),
+    /// Store a voice file made by `voice export`
+    Import(VoiceImport),
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct VoiceCreate {
+    /// Its name: A-Z a-z 0-9 . _ -
+    pub name: String,
+
+    /// The clip (wav, aiff, flac, mp3, ogg or m4a); 5 to 15 seconds of clean speech are best
+    pub clip: PathBuf,
+
+    /// Model directory made by `indextts models import`
+    #[arg(long, value_name = "DIR", env = "INDEXTTS_MODEL")]
+    pub model: PathBuf,
+
+    /// Where to compute: auto, cpu
+    #[arg(long, default_value = "auto", env = "INDEXTTS_DEVICE")]
+    pub device: String,
+
+    /// Replace a voice of this name
+    #[arg(long)]
+    pub force: bool,
+
+    #[command(flatten)]
+    pub voices: VoicesDir,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct VoiceName {
+    pub name: String,
+
+    #[command(flatten)]
+    pub voices: VoicesDir,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct VoiceExport {
+    pub name: String,
+
+    /// The file to make
+    pub to: PathBuf,
+
+    #[command(flatten)]
+    pub voices: VoicesDir,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct VoiceImport {
+    pub file: PathBuf,
+
+    /// Its name here; that of the file if not given
+    #[arg(long)]
+    pub name: Option<String>,
+
+    /// Replace a voice of this name
+    #[arg(long)]
+    pub force: bool,
+
+    #[command(flatten)]
+    pub voices: VoicesDir,
+}
+
+#[cfg(feature = "serve")]
+#[derive(Debug, ClapArgs)]
+pub struct Serve {
+    /// Model directory made by `indextts models import`
+    #[arg(long, value_name = "DIR", env = "INDEXTTS_MODEL")]
+    pub model: PathBuf,
+
+    /// Name of the model in the API; that of its directory if not given
+    #[arg(long)]
+    pub model_name: Option<String>,
+
+    /// Where to compute: auto, cpu
+    #[arg(long, default_value = "auto", env = "INDEXTTS_DEVICE")]
+    pub device: String,
+
+    /// Address to listen on; 0.0.0.0 lets other machines in
+    #[arg(long, default_value = "127.0.0.1")]
+    pub host: std::net::IpAddr,
+
+    /// Port; 0 takes a free one
+    #[arg(long, default_value_t = 8080)]
+    pub port: u16,
+
+    /// Key that clients have to send
+    #[arg(long, value_name = "KEY", env = "INDEXTTS_API_KEY", hide_env_values = true)]
+    pub api_key: Option<String>,
+
+    /// Web pages of this origin may call the server, e.g. https://example.org; can be repeated
+    #[arg(long, value_name = "ORIGIN")]
+    pub origin: Vec<String>,
+
+    /// Requests computed at the same time; a CPU is busy with one
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub workers: usize,
+
+    /// Requests in work or waiting; one more is told to come back later
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    pub max_requests: usize,
+
+    /// Longest text, characters
+    #[arg(long, value_name = "N", default_value_t = 20_000)]
+    pub max_text: usize,
+
+    /// Longest speech, seconds
+    #[arg(long, value_name = "S", default_value_t = 1800)]
+    pub max_audio: u64,
+
+    /// Longest time for one request, seconds
+    #[arg(long, value_name = "S", default_value_t = 3600)]
+    pub max_time: u64,
+
+    /// Largest uploaded clip, megabytes
+    #[arg(long, value_name = "MB", default_value_t = 32)]
+    pub max_upload: usize,
+
+    /// What running requests get to end when the server stops, seconds
+    #[arg(long, value_name = "S", default_value_t = 30)]
+    pub drain: u64,
+
+    #[command(flatten)]
+    pub voices: VoicesDir,
 }

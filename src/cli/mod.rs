@@ -9,7 +9,10 @@ mod progress;
 #[cfg(feature = "pull")]
 mod pull;
 mod say;
+#[cfg(feature = "serve")]
+mod serve;
 mod text;
+mod voice;
 
 use std::process::ExitCode;
 
@@ -17,7 +20,7 @@ use clap::Parser;
 use indextts::Error;
 use tracing_subscriber::EnvFilter;
 
-use args::{Args, Command, ModelsCommand};
+use args::{Args, Command, ModelsCommand, VoiceCommand};
 
 /// What ends a command early.
 #[derive(Debug, thiserror::Error)]
@@ -61,14 +64,25 @@ impl Failure {
 /// Parses the arguments, runs the command, and turns its outcome into an exit code.
 pub fn run() -> ExitCode {
     let args = Args::parse();
+    #[cfg(feature = "serve")]
+    let serves = matches!(args.command, Command::Serve(_));
+    #[cfg(not(feature = "serve"))]
+    let serves = false;
     let level = match (args.quiet, args.verbose) {
         (true, _) => "error",
+        (_, 0) if serves => "info,symphonia=error",
         (_, 0) => "warn,symphonia=error",
         (_, 1) => "info,symphonia=warn",
         _ => "debug",
     };
     let filter = EnvFilter::try_from_env("INDEXTTS_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // The lines of a server are read later, those of a command at once.
+    if serves {
+        log.init()
+    } else {
+        log.without_time().init()
+    }
     let outcome = match args.command {
         Command::Say(say) => say::run(&say, args.quiet),
         Command::Text(text) => text::run(&text),
@@ -79,6 +93,14 @@ pub fn run() -> ExitCode {
         Command::Models(ModelsCommand::Inspect(dir)) => models::inspect(&dir),
         Command::Models(ModelsCommand::Verify(dir)) => models::verify(&dir, args.quiet),
         Command::Bench(bench) => bench::run(&bench, args.quiet),
+        #[cfg(feature = "serve")]
+        Command::Serve(serve) => serve::run(&serve, args.quiet),
+        Command::Voice(VoiceCommand::Create(create)) => voice::create(&create, args.quiet),
+        Command::Voice(VoiceCommand::List(voices)) => voice::list(&voices),
+        Command::Voice(VoiceCommand::Show(voice)) => voice::show(&voice),
+        Command::Voice(VoiceCommand::Remove(voice)) => voice::remove(&voice),
+        Command::Voice(VoiceCommand::Export(export)) => voice::export(&export),
+        Command::Voice(VoiceCommand::Import(import)) => voice::import(&import),
         Command::Devices => devices::run(),
     };
     match outcome {

@@ -3,7 +3,7 @@ use std::io::Read;
 use std::path::Path;
 
 use indextts::pipeline::decode::Positions;
-use indextts::{Error, Options};
+use indextts::{Error, Options, VoiceStore};
 
 use super::Failure;
 use super::args::{EmotionArgs, PositionsArg, PrecisionArgs, SamplingArgs};
@@ -11,9 +11,9 @@ use super::args::{EmotionArgs, PositionsArg, PrecisionArgs, SamplingArgs};
 /// Longest text accepted, bytes: a long novel. Anything more is a wrong file.
 const MAX_TEXT: u64 = 8 << 20;
 
-/// Whether `voice` means a file rather than a name: it exists, or looks like a path.
-pub fn is_file(voice: &str) -> bool {
-    Path::new(voice).exists() || voice.contains(['/', '\\', '.'])
+/// Whether `voice` means a file rather than a name: it exists, or looks like a path and is not stored.
+pub fn is_file(voice: &str, stored: &VoiceStore) -> bool {
+    Path::new(voice).exists() || (voice.contains(['/', '\\', '.']) && !stored.contains(voice))
 }
 
 /// A UTF-8 file of text.

@@ -11,6 +11,7 @@ use super::args::Say;
 use super::options::{is_file, settings};
 use super::progress::stages;
 use super::text::{text_options, typed_text};
+use super::voice;
 
 pub fn run(args: &Say, quiet: bool) -> Result<(), Failure> {
     let text = typed_text(args.text.as_deref(), args.text_file.as_deref())?;
@@ -19,7 +20,8 @@ pub fn run(args: &Say, quiet: bool) -> Result<(), Failure> {
     settings(&args.sampling, &args.emotion, &args.precision, args.seed, Options::default())?;
     let vector = args.emotion.emotion_vector.as_deref().map(str::parse::<EmotionVector>).transpose()?;
     // Read the clips first: a wrong path should not cost the seconds it takes to load a model.
-    let clip = args.voice.as_deref().filter(|voice| is_file(voice)).map(Path::new);
+    let voices = voice::store(&args.voices)?;
+    let clip = args.voice.as_deref().filter(|voice| is_file(voice, &voices)).map(Path::new);
     let reference = clip.map(|path| load_reference(path, REFERENCE_SECONDS)).transpose()?;
     let emotion_reference =
         args.emotion.emotion_audio.as_deref().map(|path| load_reference(path, REFERENCE_SECONDS)).transpose()?;
@@ -35,7 +37,7 @@ pub fn run(args: &Say, quiet: bool) -> Result<(), Failure> {
     bar.set_prefix("voice");
     let voice = match &reference {
         Some(clip) => synthesizer.voice(clip)?,
-        None => synthesizer.built_in_voice(args.voice.as_deref())?,
+        None => voice::named(args.voice.as_deref(), &synthesizer, &voices)?,
     };
     let weight = args.emotion.emotion_weight;
     let emotion = match (emotion_reference, vector, &args.emotion.emotion_text) {
@@ -74,6 +76,4 @@ pub fn run(args: &Say, quiet: bool) -> Result<(), Failure> {
         eprintln!();
     }
     Ok(())
-}
-
 }

@@ -8,11 +8,17 @@ mod options;
 mod progress;
 mod read_emotion;
 mod synthesize;
+mod utterance;
 mod voice;
+mod voice_file;
+mod voice_store;
 
 pub use emotion::{Emotion, EmotionVector};
 pub use networks::Precision;
 pub use options::Options;
 pub use progress::{Observer, Progress, Stage, Timings};
 pub use synthesize::{Conditioning, Noise, Request, Segment, Speech, Synthesizer};
+pub use utterance::{Chunk, Utterance};
 pub use voice::{EmotionClip, REFERENCE_SECONDS, ReferenceFeatures, Voice};
+pub use voice_file::VoiceInfo;
+pub use voice_store::VoiceStore;

@@ -15,18 +15,23 @@ use crate::models::flow::{SolveOptions, solve};
 use crate::models::gpt;
 use crate::models::length_regulator::{target_frames_v2, target_frames_v2_5};
 use crate::text::{Language, TextFrontEnd};
+use crate::weights::Manifest;
 use crate::{Error, ModelFiles, Result};
 
 use super::decode::decode;
 use super::emotion::{Emotion, EmotionVector};
 use super::networks::{Codec, Networks, Precision, check_codes};
 use super::options::Options;
-use super::progress::{Observer, Progress, Stage, Timings, report};
+use super::progress::{Observer, Stage, Timings};
 use super::read_emotion;
+use super::utterance::Utterance;
 use super::voice::{self, EmotionClip, REFERENCE_SECONDS, ReferenceFeatures, Voice};
 
 /// Folder of the clips that a model brings along as voices.
 const VOICES: &str = "voices";
+/// Files that decide what a voice's tensors are.
+const VOICE_FILES: [&str; 7] =
+    ["campplus.bpk", "codec.bpk", "config.json", "gpt.bpk", "s2mel.bpk", "w2v_bert.bpk", "w2v_stats.bpk"];
 /// Clips of a few seconds; anything larger is not one.
 const MAX_VOICE: u64 = 16 << 20;
 
@@ -72,7 +77,7 @@ pub struct Synthesizer {
     files: ModelFiles,
     config: ModelConfig,
     networks: Networks,
-    text: TextFrontEnd,
+    pub(super) text: TextFrontEnd,
     device: Device,
 }
 
@@ -109,6 +114,24 @@ impl Synthesizer {
 
     pub fn sample_rate(&self) -> u32 {
         self.config.mel.sample_rate as u32
+    }
+
+    /// Identifies everything that a [`Voice`] depends on: SHA-256 over the manifest's hashes of the configuration and of
+    /// the networks that read a reference clip, lower-case hexadecimal.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::Format`] if the model has no usable manifest.
+    pub fn fingerprint(&self) -> Result<String> {
+        Manifest::of(&self.files)?.fingerprint(&VOICE_FILES).map_err(|what| Error::Format {
+            path: self.files.path("manifest.json"),
+            what,
+            hint: "import the model again".into(),
+        })
+    }
+
+    /// Where the tensors of its voices live.
+    pub(super) fn device(&self) -> &Device {
+        &self.device
     }
 
     /// Names of the voices that the model brings along; the first is its own choice.
@@ -189,54 +212,12 @@ impl Synthesizer {
 
     /// Text to speech.
     pub fn synthesize(&self, request: &Request<'_>, observer: &mut Observer<'_>) -> Result<Speech> {
-        let mut options = request.options.clone();
-        options.check()?;
-        self.check_duration(&options)?;
-        let mut timings = Timings::default();
-        let reading =
-            timings.measure(Stage::Text, || self.text.read(request.text, options.max_segment_tokens, &options.text))?;
-        options.text.language = Some(reading.language);
-        let segments = reading.ids();
-        let mut warnings = reading.warnings;
-        let count = segments.len();
-        let emotion = match &request.emotion {
-            Emotion::Text { text, weight } => {
-                report(
-                    observer,
-                    Progress { stage: Stage::Emotion, segment: 0, segments: count, done: 0, total: None },
-                )?;
-                let text = text.as_deref().unwrap_or(request.text);
-                let vector = timings.measure(Stage::Emotion, || self.read_emotion(text, options.seed))?;
-                Emotion::Vector { vector, weight: *weight }
-            }
-            other => other.clone(),
-        };
-        let conditioning = self.conditioning(request.voice, &emotion, &options)?;
-        let rate = self.sample_rate();
-        let tokens: usize = segments.iter().map(Vec::len).sum();
-        let spoken = options.seconds.map(|s| s - f64::from(options.interval_silence) / 1000.0 * (count - 1) as f64);
-        let pause = options.interval_silence as usize * rate as usize / 1000;
-        let (mut samples, mut codes) = (Vec::new(), 0);
-        for (index, ids) in segments.iter().enumerate() {
-            let mut at =
-                |stage, done, total| observer(Progress { stage, segment: index, segments: count, done, total });
-            let noise = Noise::Seeded { segment: index as u64 };
-            options.seconds = spoken.map(|seconds| seconds * ids.len() as f64 / tokens as f64);
-            let segment = self.speak(ids, request.voice, &conditioning, &options, noise, &mut timings, &mut at)?;
-            if segment.cut_off {
-                let limit = options.decode.max_codes;
-                warnings.push(format!(
-                    "segment {} of {count} reached the limit of {limit} codes and may be cut off: raise --max-codes or shorten --segment-tokens",
-                    index + 1
-                ));
-            }
-            if index > 0 {
-                samples.resize(samples.len() + pause, 0.0);
-            }
-            samples.extend_from_slice(&segment.samples);
-            codes += segment.codes.len();
-        }
-        Ok(Speech { samples, sample_rate: rate, timings, codes, warnings })
+        self.plan(request, observer)?.finish(self, observer)
+    }
+
+    /// Text to speech in pieces: checks the request, splits its text and sets voice and emotion, but speaks nothing yet.
+    pub fn plan(&self, request: &Request<'_>, observer: &mut Observer<'_>) -> Result<Utterance> {
+        Utterance::new(self, request, observer)
     }
 
     /// The GPT's conditioning for `voice` with `emotion`.
@@ -353,7 +334,7 @@ impl Synthesizer {
     }
 
     /// Only the length regulator of 2.5 can be asked for another length.
-    fn check_duration(&self, options: &Options) -> Result<()> {
+    pub(super) fn check_duration(&self, options: &Options) -> Result<()> {
         let asked = options.seconds.is_some() || options.duration_factor != 1.0;
         match &self.networks.codec {
             Codec::Semantic(_) if asked => Err(Error::Input {

@@ -79,6 +79,13 @@ pub struct Voice {
     pub(crate) prompt_mel: Tensor<3>,
 }
 
+impl Voice {
+    /// The emotion of its clip, for [`Emotion::Clip`](crate::Emotion::Clip) with another voice.
+    pub fn emotion(&self) -> EmotionClip {
+        EmotionClip(self.emotion_own.clone())
+    }
+}
+
 /// The emotion of a clip, `[1, model]`.
 #[derive(Debug, Clone)]
 pub struct EmotionClip(pub(crate) Tensor<2>);

@@ -6,8 +6,9 @@ use std::path::{Component, Path};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{Error, Result};
+use crate::{Error, ModelFiles, Result};
 
+const NAME: &str = "manifest.json";
 /// Manifests are a few kilobytes; anything larger is not one.
 const MAX_BYTES: u64 = 16 << 20;
 
@@ -55,19 +56,20 @@ pub struct Origin {
 impl Manifest {
     /// Reads the manifest of `dir`; paths that lead out of the directory are refused.
     pub fn read(dir: &Path) -> Result<Self> {
-        let path = dir.join("manifest.json");
+        Self::of(&dir.into())
+    }
+
+    /// As [`Manifest::read`], of a model that may be in memory.
+    pub fn of(files: &ModelFiles) -> Result<Self> {
+        let path = files.path(NAME);
         let bad = |what: String| Error::Format {
             path: path.clone(),
             what,
             hint: "this is not a model directory of `indextts models import`, or it is damaged: import the model again"
                 .into(),
         };
-        let length = path.metadata().map_err(Error::io("read", &path))?.len();
-        if length > MAX_BYTES {
-            return Err(bad(format!("{length} bytes are too many for a manifest")));
-        }
-        let text = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
-        let manifest: Self = serde_json::from_str(&text).map_err(|e| bad(format!("not a manifest ({e})")))?;
+        let bytes = files.read(NAME, MAX_BYTES)?;
+        let manifest: Self = serde_json::from_slice(&bytes).map_err(|e| bad(format!("not a manifest ({e})")))?;
         if manifest.format != crate::config::FORMAT {
             return Err(bad(format!(
                 "its format is {}, this version reads {}",
@@ -80,6 +82,17 @@ impl Manifest {
             Some(file) => Err(bad(format!("it names {:?}, which is not inside the directory", file.path))),
             None => Ok(manifest),
         }
+    }
+
+    /// One hash, lower-case hexadecimal, for the contents of `names`; says which of them is missing.
+    pub fn fingerprint(&self, names: &[&str]) -> Result<String, String> {
+        let mut hash = Sha256::new();
+        for name in names {
+            let file = self.files.iter().find(|file| file.path == *name);
+            let file = file.ok_or_else(|| format!("it does not name {name}"))?;
+            hash.update(format!("{name} {}\n", file.sha256));
+        }
+        Ok(hex(hash.finalize().as_slice()))
     }
 
     /// Compares every file with its size and hash; returns all differences, an empty list if there are none.
@@ -111,6 +124,10 @@ fn check(path: &Path, entry: &FileEntry) -> std::io::Result<Option<String>> {
             n => hash.update(&buffer[..n]),
         }
     }
-    let got: String = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
+    let got = hex(hash.finalize().as_slice());
     Ok((got != entry.sha256).then(|| format!("expected SHA-256 {}, got {got}", entry.sha256)))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

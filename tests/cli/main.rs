@@ -9,4 +9,5 @@ mod import;
 mod pull;
 mod say;
 mod text;
+mod voice;
 mod weights;

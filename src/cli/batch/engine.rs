@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use indextts::audio::decode::load_reference;
 use indextts::{
     Emotion, EmotionClip, Error, ModelConfig, Observer, Options, REFERENCE_SECONDS, Request, Speech, Synthesizer,
-    Voice, device_by_name,
+    Voice, VoiceStore, device_by_name,
 };
 use lru::LruCache;
 use sha2::{Digest, Sha256};
@@ -16,6 +16,7 @@ use super::super::Failure;
 use super::super::args::Batch;
 use super::super::options::{read_text_file, settings};
 use super::super::text::text_options;
+use super::super::voice;
 use super::row::{self, Row, RowEmotion, Text};
 
 /// Voices, and emotions, kept ready: a dialogue has few, and each is some megabytes on the device.
@@ -37,6 +38,7 @@ pub struct Engine<'a> {
     model: String,
     options: Options,
     sample_rate: u32,
+    stored: VoiceStore,
     synthesizer: Option<Synthesizer>,
     voices: LruCache<String, Voice>,
     emotions: LruCache<String, EmotionClip>,
@@ -58,6 +60,7 @@ impl<'a> Engine<'a> {
             model,
             options,
             sample_rate: config.mel.sample_rate as u32,
+            stored: voice::store(&args.voices)?,
             synthesizer: None,
             voices: LruCache::new(READY),
             emotions: LruCache::new(READY),
@@ -80,6 +83,9 @@ impl<'a> Engine<'a> {
         }
         let voice = match &row.voice {
             row::Voice::File(path) => self.file_hash(path)?,
+            row::Voice::Name(Some(name)) if self.stored.contains(name) => {
+                format!("name {name:?} {}", self.file_hash(&self.stored.path(name)?)?)
+            }
             row::Voice::Name(name) => format!("name {name:?}"),
         };
         let emotion = match &row.emotion {
@@ -108,7 +114,7 @@ impl<'a> Engine<'a> {
         };
         let voice = self.voices.try_get_or_insert(contents.voice.clone(), || match &row.voice {
             row::Voice::File(path) => synthesizer.voice(&load_reference(path, REFERENCE_SECONDS)?),
-            row::Voice::Name(name) => synthesizer.built_in_voice(name.as_deref()),
+            row::Voice::Name(name) => voice::named(name.as_deref(), synthesizer, &self.stored),
         })?;
         let weight = row.weight;
         let emotion = match &row.emotion {

@@ -22,7 +22,7 @@ use serde_json::json;
 
 use super::Failure;
 use super::args::Batch;
-use super::progress;
+use super::{progress, voice};
 use book::Piece;
 use engine::{Contents, Engine, file_sha256};
 use journal::{Journal, State};
@@ -50,9 +50,11 @@ pub fn run(args: &Batch, quiet: bool) -> Result<(), Failure> {
         (None, Some(dir)) => Outputs::Numbered { dir: dir.clone(), prefix: args.prefix.clone() },
         (None, None) => Outputs::Named,
     };
+    let stored = voice::store(&args.voices)?;
     let common = Common {
         base: args.rows.parent().map(Path::to_path_buf).unwrap_or_default(),
         voice: args.voice.as_deref(),
+        stored: &stored,
         emotion: &args.emotion,
         vector,
         outputs,

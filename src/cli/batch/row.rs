@@ -3,7 +3,7 @@
 //! Source: command line specification 1, "Batch JSONL".
 use std::path::{Path, PathBuf};
 
-use indextts::EmotionVector;
+use indextts::{EmotionVector, VoiceStore};
 use serde::Deserialize;
 
 use super::super::args::EmotionArgs;
@@ -86,6 +86,8 @@ pub struct Common<'a> {
     /// Relative paths of rows start here.
     pub base: PathBuf,
     pub voice: Option<&'a str>,
+    /// Voices that need no file name.
+    pub stored: &'a VoiceStore,
     pub emotion: &'a EmotionArgs,
     pub vector: Option<EmotionVector>,
     pub outputs: Outputs,
@@ -107,11 +109,11 @@ impl Row {
             (Some(_), Some(_)) => return Err("expected text or text_file, got both".into()),
         };
         let voice = match (&fields.voice, common.voice) {
-            (Some(voice), _) if file(Path::new(voice)).exists() || is_file(voice) => {
+            (Some(voice), _) if file(Path::new(voice)).exists() || is_file(voice, common.stored) => {
                 Voice::File(readable("voice", file(Path::new(voice)))?)
             }
             (Some(voice), _) => Voice::Name(Some(voice.clone())),
-            (None, Some(voice)) if is_file(voice) => Voice::File(readable("--voice", voice.into())?),
+            (None, Some(voice)) if is_file(voice, common.stored) => Voice::File(readable("--voice", voice.into())?),
             (None, voice) => Voice::Name(voice.map(String::from)),
         };
         let own = [fields.emotion_audio.is_some(), fields.emotion_text.is_some(), fields.emotion_vector.is_some()];
@@ -210,6 +212,7 @@ mod tests {
         let common = Common {
             base: "/rows".into(),
             voice: batch.voice.as_deref(),
+            stored: &VoiceStore::new("/voices"),
             emotion: &batch.emotion,
             vector: batch.emotion.emotion_vector.as_deref().map(|v| v.parse().unwrap()),
             outputs,

@@ -1,0 +1,43 @@
+//! `indextts serve`.
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use indextts::server::{self, Limits, ServeOptions};
+use indextts::{Error, Synthesizer, device_by_name};
+
+use super::args::Serve;
+use super::progress::spinner;
+use super::{Failure, voice};
+
+pub fn run(args: &Serve, quiet: bool) -> Result<(), Failure> {
+    let address = SocketAddr::new(args.host, args.port);
+    // A taken port should not cost the seconds it takes to load a model.
+    let listener = TcpListener::bind(address).map_err(Error::io("listen on", address.to_string()))?;
+    let address = listener.local_addr().map_err(Error::io("listen on", address.to_string()))?;
+    let name = args.model_name.clone().or_else(|| Some(args.model.file_name()?.to_str()?.to_string()));
+    let options = ServeOptions {
+        model: name.unwrap_or_else(|| "indextts".into()),
+        voices: voice::store(&args.voices)?,
+        api_key: args.api_key.clone().filter(|key| !key.is_empty()),
+        origins: args.origin.clone(),
+        workers: args.workers,
+        limits: Limits {
+            requests: args.max_requests,
+            text: args.max_text,
+            audio: Duration::from_secs(args.max_audio),
+            time: Duration::from_secs(args.max_time),
+            upload: args.max_upload << 20,
+        },
+        drain: Duration::from_secs(args.drain),
+    };
+    let bar = spinner(quiet);
+    bar.set_message("loading");
+    let synthesizer = Synthesizer::load(args.model.as_path(), &device_by_name(&args.device)?)?;
+    bar.finish_and_clear();
+    if !address.ip().is_loopback() && options.api_key.is_none() {
+        tracing::warn!("anybody who reaches {address} can use this server: set a key with --api-key");
+    }
+    println!("http://{address}");
+    Ok(server::run(listener, Arc::new(synthesizer), options)?)
+}

@@ -1,0 +1,103 @@
+//! `indextts voice`, and voices by name for the other commands.
+use directories::ProjectDirs;
+use indextts::audio::decode::load_reference;
+use indextts::audio::quality::{ClipQuality, SEARCHED, best_part};
+use indextts::{Error, REFERENCE_SECONDS, Synthesizer, Voice, VoiceInfo, VoiceStore, device_by_name};
+
+use super::Failure;
+use super::args::{VoiceCreate, VoiceExport, VoiceImport, VoiceName, VoicesDir};
+use super::progress::spinner;
+
+/// The directory that was typed, or the user's own.
+pub fn store(typed: &VoicesDir) -> Result<VoiceStore, Failure> {
+    let own = || ProjectDirs::from("", "", "indextts").map(|dirs| dirs.data_dir().join("voices"));
+    match typed.path.clone().or_else(own) {
+        Some(path) => Ok(VoiceStore::new(path)),
+        None => Err(Failure::Usage("this user has no home directory: name one for voices with --voices".into())),
+    }
+}
+
+/// A voice of the model, then one of the store; without a name the model's first.
+pub fn named(name: Option<&str>, synthesizer: &Synthesizer, stored: &VoiceStore) -> Result<Voice, Error> {
+    let built_in = synthesizer.voices();
+    match name {
+        Some(name) if !built_in.iter().any(|own| own == name) && stored.contains(name) => {
+            stored.load(name, synthesizer)
+        }
+        Some(name) if !built_in.iter().any(|own| own == name) => {
+            let stored = stored.list()?.into_iter().map(|voice| voice.name);
+            let names: Vec<String> = built_in.into_iter().chain(stored).collect();
+            Err(Error::Input {
+                name: "voice".into(),
+                got: name.into(),
+                expected: match names.is_empty() {
+                    true => "an audio file: this model brings no voices, and none is stored".into(),
+                    false => format!("an audio file, or one of: {}", names.join(", ")),
+                },
+            })
+        }
+        name => synthesizer.built_in_voice(name),
+    }
+}
+
+pub fn create(args: &VoiceCreate, quiet: bool) -> Result<(), Failure> {
+    let store = store(&args.voices)?;
+    if store.path(&args.name)?.exists() && !args.force {
+        let message = format!("there is a voice {} already: choose another name, or add --force", args.name);
+        return Err(Failure::Usage(message));
+    }
+    let clip = load_reference(&args.clip, SEARCHED)?;
+    let clip = best_part(clip, REFERENCE_SECONDS, &args.clip.display().to_string())?;
+    for warning in ClipQuality::of(&clip).warnings() {
+        eprintln!("warning: {warning}");
+    }
+    let bar = spinner(quiet);
+    bar.set_message("loading");
+    let synthesizer = Synthesizer::load(args.model.as_path(), &device_by_name(&args.device)?)?;
+    bar.set_message("listening");
+    let voice = synthesizer.voice(&clip)?;
+    let info = store.save(&args.name, &voice, clip.seconds(), &synthesizer, args.force)?;
+    bar.finish_and_clear();
+    print(&info);
+    Ok(())
+}
+
+pub fn list(voices: &VoicesDir) -> Result<(), Failure> {
+    store(voices)?.list()?.iter().for_each(print);
+    Ok(())
+}
+
+pub fn show(args: &VoiceName) -> Result<(), Failure> {
+    let store = store(&args.voices)?;
+    let info = store.info(&args.name)?;
+    println!("name         {}", info.name);
+    println!("clip         {:.2} s", info.seconds);
+    println!("size         {:.2} MB", info.bytes as f64 / 1e6);
+    println!("made by      {}", info.made_by);
+    println!("model        {}", info.fingerprint);
+    println!("file         {}", store.path(&args.name)?.display());
+    Ok(())
+}
+
+pub fn remove(args: &VoiceName) -> Result<(), Failure> {
+    Ok(store(&args.voices)?.remove(&args.name)?)
+}
+
+pub fn export(args: &VoiceExport) -> Result<(), Failure> {
+    store(&args.voices)?.export(&args.name, &args.to)?;
+    println!("{}", args.to.display());
+    Ok(())
+}
+
+pub fn import(args: &VoiceImport) -> Result<(), Failure> {
+    let stem = || args.file.file_stem().and_then(|stem| stem.to_str());
+    let name = args.name.as_deref().or_else(stem).unwrap_or_default();
+    print(&store(&args.voices)?.import(name, &args.file, args.force)?);
+    Ok(())
+}
+
+/// One line for a voice.
+fn print(info: &VoiceInfo) {
+    let megabytes = info.bytes as f64 / 1e6;
+    println!("{:24} {:6.2} s {megabytes:8.2} MB  model {:.12}", info.name, info.seconds, info.fingerprint);
+}

@@ -1,0 +1,10 @@
+//! The HTTP server as its clients meet it: on a tiny model assembled from the goldens, over real connections.
+#[path = "../parity/support.rs"]
+mod support;
+
+mod harness;
+mod limits;
+mod process;
+mod speech;
+mod voices;
+mod websocket;

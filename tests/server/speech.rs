@@ -1,0 +1,187 @@
+//! `POST /v1/audio/speech`.
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use futures_util::StreamExt;
+use futures_util::future::join_all;
+use indextts::audio::decode::reference_from_bytes;
+use indextts::{Emotion, EmotionVector};
+use serde_json::{Value, json};
+
+use crate::harness::{LONG, Server, body, pcm, refused, samples, synthesizer, wav, with};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_speech_is_what_the_library_makes() {
+    let server = Server::start(|_| {});
+    let text = LONG.repeat(3);
+    let want = samples(&text, "anna", 7, Emotion::SameAsVoice);
+    let answer = server.speak(body(&text, 7)).await;
+    assert_eq!(answer.headers()["content-type"], "audio/wav");
+    assert!(answer.headers().contains_key("x-request-id"));
+    assert_eq!(answer.bytes().await.unwrap(), wav(&want));
+    let raw = server.spoken(with(body(&text, 7), json!({ "response_format": "pcm", "voice": "anna" }))).await;
+    assert_eq!(raw, pcm(&want));
+    assert_ne!(server.spoken(body(&text, 8)).await, wav(&want));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_has_the_same_samples_in_pieces() {
+    let server = Server::start(|_| {});
+    let text = LONG.repeat(4);
+    let want = pcm(&samples(&text, "anna", 7, Emotion::SameAsVoice));
+
+    let answer = server.speak(with(body(&text, 7), json!({ "response_format": "pcm", "stream": true }))).await;
+    assert!(answer.headers()["content-type"].to_str().unwrap().starts_with("audio/pcm"));
+    let pieces: Vec<_> = answer.bytes_stream().map(Result::unwrap).collect().await;
+    assert!(pieces.len() > 1, "the speech came in one piece");
+    assert_eq!(pieces.concat(), want);
+
+    let streamed = server.spoken(with(body(&text, 7), json!({ "stream_format": "audio" }))).await;
+    assert_eq!(&streamed[..4], b"RIFF");
+    assert_eq!(streamed[44..], want);
+
+    let events = server.spoken(with(body(&text, 7), json!({ "stream_format": "sse" }))).await;
+    let events = String::from_utf8(events).unwrap();
+    let events = events.split_terminator("\n\n").map(|event| event.strip_prefix("data: ").unwrap());
+    let events: Vec<Value> = events.map(|event| serde_json::from_str(event).unwrap()).collect();
+    let (last, deltas) = events.split_last().unwrap();
+    assert_eq!(last["type"], "speech.audio.done");
+    assert!(deltas.iter().all(|event| event["type"] == "speech.audio.delta"));
+    let audio = deltas.iter().map(|event| BASE64_STANDARD.decode(event["audio"].as_str().unwrap()).unwrap());
+    assert_eq!(audio.collect::<Vec<_>>().concat(), want);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn flac_is_lossless() {
+    let server = Server::start(|_| {});
+    let text = LONG.repeat(4);
+    let flac = server.spoken(with(body(&text, 1), json!({ "response_format": "flac" }))).await;
+    assert_eq!(&flac[..4], b"fLaC");
+    let decoded = reference_from_bytes(flac, "flac", 60).unwrap();
+    let want = wav(&samples(&text, "anna", 1, Emotion::SameAsVoice));
+    let want = reference_from_bytes(want, "wav", 60).unwrap();
+    assert_eq!(decoded.rate(), want.rate());
+    assert_eq!(decoded.samples(), want.samples());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn emotions_reach_the_model() {
+    let server = Server::start(|_| {});
+    let values = [0.3, 0.0, 0.0, 0.0, 0.0, 0.0, 0.4, 0.0];
+    let vector = EmotionVector::new(values).unwrap();
+    let want = samples(LONG, "anna", 7, Emotion::Vector { vector, weight: 1.0 });
+    let emotion = json!({ "emotion": { "vector": values } });
+    assert_eq!(server.spoken(with(body(LONG, 7), emotion)).await, wav(&want));
+
+    let bert = synthesizer().built_in_voice(Some("bert")).unwrap();
+    let want = samples(LONG, "anna", 7, Emotion::Clip { clip: bert.emotion(), weight: 0.5 });
+    let emotion = json!({ "emotion": { "voice": "bert", "weight": 0.5 } });
+    assert_eq!(server.spoken(with(body(LONG, 7), emotion)).await, wav(&want));
+}
+
+/// Every client gets its own speech, however many there are.
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_are_never_mixed_up() {
+    let server = Server::start(|options| options.workers = 2);
+    let cases: Vec<(u64, &str, String)> =
+        (0..20).map(|i| (i, if i % 2 == 0 { "anna" } else { "bert" }, LONG.repeat(1 + i as usize % 3))).collect();
+    let answers = cases.iter().map(|(seed, voice, text)| {
+        let stream = seed % 3 == 0;
+        let fields = json!({ "voice": voice, "response_format": "pcm", "stream": stream });
+        server.spoken(with(body(text, *seed), fields))
+    });
+    let answers = join_all(answers).await;
+    for ((seed, voice, text), answer) in cases.iter().zip(answers) {
+        let want = pcm(&samples(text, voice, *seed, Emotion::SameAsVoice));
+        assert!(answer == want, "seed {seed}, voice {voice}: another speech");
+    }
+    assert_eq!(server.metric("indextts_jobs_total{outcome=\"ok\"}").await, 20.0);
+    assert_eq!(server.metric("indextts_in_flight").await, 0.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_work_is_refused_with_the_reason() {
+    let server = Server::start(|_| {});
+    let cases = [
+        (json!({ "input": " " }), 400, "no text"),
+        (json!({}), 400, "input"),
+        (json!({ "input": 7 }), 400, "invalid type"),
+        (json!({ "input": "HI", "seeds": 7 }), 400, "no such field"),
+        (json!({ "input": "HI", "model": "gpt-9" }), 404, "gpt-9"),
+        (json!({ "input": "HI", "voice": "nobody" }), 404, "nobody"),
+        (json!({ "input": "HI", "voice": "../../etc/passwd" }), 404, "voice"),
+        (json!({ "input": "HI", "voice": "http://example.org/a.wav" }), 404, "voice"),
+        (json!({ "input": "HI", "response_format": "mp3" }), 400, "wav, pcm or flac"),
+        (json!({ "input": "HI", "response_format": "tape" }), 400, "tape"),
+        (json!({ "input": "HI", "response_format": "flac", "stream": true }), 400, "flac"),
+        (json!({ "input": "HI", "speed": 2 }), 400, "speed"),
+        (json!({ "input": "HI", "speed": 100 }), 400, "0.25"),
+        (json!({ "input": "HI", "steps": 0 }), 400, "steps"),
+        (json!({ "input": "HI", "beams": 0 }), 400, "beams"),
+        (json!({ "input": "HI", "instructions": "sad" }), 400, "emotion"),
+        (json!({ "input": "HI", "emotion": { "vector": [9, 0, 0, 0, 0, 0, 0, 0] } }), 400, "happy"),
+        (json!({ "input": "HI", "emotion": { "vector": [0, 0] } }), 400, "length"),
+        (json!({ "input": "HI", "emotion": { "voice": "anna", "text": "x" } }), 400, "one of"),
+        (json!({ "input": "HI", "emotion": { "colour": "red" } }), 400, "colour"),
+    ];
+    for (body, status, word) in cases {
+        refused(server.speak(body).await, status, word).await;
+    }
+    let post = |media_type: &str, body: &'static str| {
+        server.client.post(server.url("/v1/audio/speech")).header("content-type", media_type).body(body).send()
+    };
+    refused(post("application/json", "{").await.unwrap(), 400, "cannot be read").await;
+    refused(post("text/plain", "{\"input\": \"HI\"}").await.unwrap(), 415, "JSON").await;
+    refused(server.get("/v1/audio/speech").await, 405, "methods").await;
+    refused(server.get("/v1/nothing").await, 404, "no such path").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_of_openai_find_what_they_know() {
+    let server = Server::start(|_| {});
+    let models: Value = server.get("/v1/models").await.json().await.unwrap();
+    assert_eq!(models["object"], "list");
+    assert_eq!(models["data"][0]["id"], "tiny");
+    for name in ["tiny", "tts-1", "tts-1-hd"] {
+        server.spoken(with(body("HI", 0), json!({ "model": name, "speed": 1.0, "voice": "bert" }))).await;
+    }
+    assert!(server.get("/").await.text().await.unwrap().starts_with("<!doctype html>"));
+}
+
+/// The document names exactly the routes that are there.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_openapi_document_describes_every_route() {
+    let server = Server::start(|_| {});
+    let document: Value = server.get("/openapi.json").await.json().await.unwrap();
+    let paths = document["paths"].as_object().unwrap();
+    let mut found = Vec::new();
+    for (path, methods) in paths {
+        for method in methods.as_object().unwrap().keys() {
+            let method = reqwest::Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+            let url = server.url(&path.replace("{name}", "x"));
+            let answer = server.client.request(method.clone(), url).send().await.unwrap();
+            let missing = answer.status() == 405 || answer.text().await.unwrap().contains("no such path");
+            assert!(!missing, "{method} {path}");
+            found.push(format!("{method} {path}"));
+        }
+    }
+    found.sort();
+    let want = [
+        "DELETE /v1/audio/voices/{name}",
+        "GET /",
+        "GET /health",
+        "GET /metrics",
+        "GET /v1/audio/speech/ws",
+        "GET /v1/audio/voices",
+        "GET /v1/models",
+        "POST /v1/audio/speech",
+        "POST /v1/audio/voices",
+    ];
+    assert_eq!(found, want);
+    // Every schema that is referred to is there.
+    let text = document.to_string();
+    let schemas = document["components"]["schemas"].as_object().unwrap();
+    for reference in text.split("#/components/schemas/").skip(1) {
+        let name = reference.split('"').next().unwrap();
+        assert!(schemas.contains_key(name), "{name} is not described");
+    }
+}
