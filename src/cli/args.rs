@@ -670,5 +670,11 @@ pub struct Serve {
     pub drain: u64,
 
     #[command(flatten)]
+    pub precision: PrecisionArgs,
+
+    #[command(flatten)]
+    pub reading: ReadingArgs,
+
+    #[command(flatten)]
     pub voices: VoicesDir,
 }

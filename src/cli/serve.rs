@@ -8,6 +8,7 @@ use indextts::{Error, Synthesizer, device_by_name};
 
 use super::args::Serve;
 use super::progress::spinner;
+use super::text::text_options;
 use super::{Failure, voice};
 
 pub fn run(args: &Serve, quiet: bool) -> Result<(), Failure> {
@@ -29,11 +30,14 @@ pub fn run(args: &Serve, quiet: bool) -> Result<(), Failure> {
             time: Duration::from_secs(args.max_time),
             upload: args.max_upload << 20,
         },
+        steps: args.precision.steps(),
+        text: text_options(&args.reading)?,
         drain: Duration::from_secs(args.drain),
     };
     let bar = spinner(quiet);
     bar.set_message("loading");
-    let synthesizer = Synthesizer::load(args.model.as_path(), &device_by_name(&args.device)?)?;
+    let device = device_by_name(&args.device)?;
+    let synthesizer = Synthesizer::load_with(args.model.as_path(), args.precision.precision(), &device)?;
     bar.finish_and_clear();
     if !address.ip().is_loopback() && options.api_key.is_none() {
         tracing::warn!("anybody who reaches {address} can use this server: set a key with --api-key");

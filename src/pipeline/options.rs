@@ -1,5 +1,5 @@
 //! How to synthesise.
-use crate::config::Defaults;
+use crate::config::{Defaults, ModelConfig};
 use crate::text::TextOptions;
 use crate::{Error, Result};
 
@@ -36,13 +36,20 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self::of(&Defaults::default())
+        Self::from(&Defaults::default())
     }
 }
 
 impl Options {
-    /// What a model asks for.
-    pub fn of(defaults: &Defaults) -> Self {
+    /// What a model asks for, as far as its positions reach.
+    pub fn of(config: &ModelConfig) -> Self {
+        let mut options = Self::from(&config.defaults);
+        let decode = &mut options.decode;
+        decode.max_codes = decode.max_codes.min(decode.longest(config.gpt.code_positions));
+        options
+    }
+
+    fn from(defaults: &Defaults) -> Self {
         Self {
             decode: DecodeOptions {
                 beams: defaults.beams,

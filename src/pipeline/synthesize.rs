@@ -109,7 +109,7 @@ impl Synthesizer {
 
     /// What this model is meant to be used with.
     pub fn default_options(&self) -> Options {
-        Options::of(&self.config.defaults)
+        Options::of(&self.config)
     }
 
     pub fn sample_rate(&self) -> u32 {

@@ -43,7 +43,7 @@ use tower_http::timeout::RequestBodyDeadlineLayer;
 use tower_http::trace::{DefaultOnResponse, TraceLayer};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{Error, Result, Synthesizer, VoiceStore};
+use crate::{Error, Result, Synthesizer, TextOptions, VoiceStore};
 use app::App;
 use error::ApiError;
 
@@ -61,6 +61,10 @@ pub struct ServeOptions {
     /// Chunks computed at a time. A CPU is busy with one.
     pub workers: usize,
     pub limits: Limits,
+    /// Steps of the flow matching where a request names none; the model's own if not given.
+    pub steps: Option<usize>,
+    /// How texts are read; a request may name another language.
+    pub text: TextOptions,
     /// What a running request gets to end by itself when the server stops.
     pub drain: Duration,
 }
@@ -74,6 +78,8 @@ impl ServeOptions {
             origins: Vec::new(),
             workers: 1,
             limits: Limits::default(),
+            steps: None,
+            text: TextOptions::default(),
             drain: Duration::from_secs(30),
         }
     }

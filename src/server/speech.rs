@@ -11,8 +11,8 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use futures_util::{Stream, StreamExt, stream};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
@@ -61,6 +61,8 @@ pub struct Settings {
     pub model: Option<String>,
     /// Name of a voice (`/v1/audio/voices`); the model's first if there is one.
     pub voice: Option<String>,
+    /// Code of the text's language, such as `en`; found out if not given.
+    pub language: Option<String>,
     /// Models of the 2.5 layout only.
     pub speed: Option<f64>,
     /// The tone in words, read by the text-to-emotion model; as `emotion.text`.
@@ -86,7 +88,7 @@ pub struct Settings {
 }
 
 /// One of `vector`, `text` and `voice`.
-#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EmotionSettings {
     /// Weights of happy, angry, sad, afraid, disgusted, melancholic, surprised and calm, each from 0 to 1.2.
@@ -238,7 +240,10 @@ impl Settings {
         fn set<T: Copy>(target: &mut T, given: Option<T>) {
             *target = given.unwrap_or(*target);
         }
-        let mut options = app.synthesizer.default_options();
+        let mut options = crate::Options { text: app.options.text.clone(), ..app.synthesizer.default_options() };
+        if let Some(language) = &self.language {
+            options.text.language = Some(language.parse()?);
+        }
         let config = app.synthesizer.config();
         let decode = &mut options.decode;
         set(&mut decode.beams, self.beams);
@@ -248,7 +253,7 @@ impl Settings {
         set(&mut decode.repetition_penalty, self.repetition_penalty);
         set(&mut decode.max_codes, self.max_codes);
         decode.validate(config.gpt.codes, config.gpt.code_positions)?;
-        set(&mut options.steps, self.steps);
+        set(&mut options.steps, self.steps.or(app.options.steps));
         set(&mut options.guidance, self.guidance);
         set(&mut options.seed, self.seed);
         set(&mut options.max_segment_tokens, self.segment_tokens);

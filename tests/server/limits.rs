@@ -81,7 +81,7 @@ async fn a_key_is_demanded_where_there_is_one() {
     refused(server.speak(body(LONG, 0)).await, 401, "API key").await;
     let with_key = |key: &str| server.client.get(server.url("/v1/models")).bearer_auth(key).send();
     refused(with_key("secre").await.unwrap(), 401, "API key").await;
-    refused(with_key("secret ").await.unwrap(), 401, "API key").await;
+    refused(with_key("secrets").await.unwrap(), 401, "API key").await;
     assert_eq!(with_key("secret").await.unwrap().status(), StatusCode::OK);
     assert_eq!(server.get("/health").await.status(), StatusCode::OK);
 }

@@ -115,6 +115,7 @@ async fn what_cannot_work_is_refused_with_the_reason() {
         (json!({ "input": "HI", "response_format": "flac", "stream": true }), 400, "flac"),
         (json!({ "input": "HI", "speed": 2 }), 400, "speed"),
         (json!({ "input": "HI", "speed": 100 }), 400, "0.25"),
+        (json!({ "input": "HI", "language": "klingon" }), 400, "language"),
         (json!({ "input": "HI", "steps": 0 }), 400, "steps"),
         (json!({ "input": "HI", "beams": 0 }), 400, "beams"),
         (json!({ "input": "HI", "instructions": "sad" }), 400, "emotion"),

@@ -50,8 +50,7 @@ impl<'a> Engine<'a> {
     pub fn new(args: &'a Batch) -> Result<Self, Failure> {
         device_by_name(&args.device)?;
         let config = ModelConfig::read(&args.model.as_path().into())?;
-        let options =
-            settings(&args.sampling, &args.emotion, &args.precision, args.seed, Options::of(&config.defaults))?;
+        let options = settings(&args.sampling, &args.emotion, &args.precision, args.seed, Options::of(&config))?;
         let options = Options { text: text_options(&args.reading)?, ..options };
         let manifest = args.model.join("manifest.json");
         let model = sha256(&std::fs::read(&manifest).map_err(Error::io("read", &manifest))?);

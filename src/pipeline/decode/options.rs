@@ -68,8 +68,7 @@ impl DecodeOptions {
     /// # Errors
     /// [`Error::Input`] naming the option.
     pub fn validate(&self, codes: usize, code_positions: usize) -> Result<()> {
-        // The last code is never fed back, so its own position is not needed.
-        let longest = code_positions.saturating_sub(self.positions.of(0));
+        let longest = self.longest(code_positions);
         let most = (codes / 2).min(64);
         let positive = |v: f64| v.is_finite() && v > 0.0;
         let typical = self.typical_mass.is_none_or(|mass| mass > 0.0 && mass < 1.0);
@@ -96,6 +95,12 @@ impl DecodeOptions {
             None => Ok(()),
             Some((name, _, got, expected)) => Err(Error::Input { name: name.into(), got, expected }),
         }
+    }
+
+    /// The most codes that `code_positions` rows of positions are enough for.
+    pub fn longest(&self, code_positions: usize) -> usize {
+        // The last code is never fed back, so its own position is not needed.
+        code_positions.saturating_sub(self.positions.of(0))
     }
 
     /// Candidates that every filter leaves, as one beam may end and another must go on.
