@@ -7,6 +7,7 @@ mod networks;
 mod options;
 mod progress;
 mod read_emotion;
+mod segment;
 mod synthesize;
 mod utterance;
 mod voice;
@@ -15,8 +16,9 @@ mod voice_store;
 
 pub use emotion::{Emotion, EmotionVector};
 pub use networks::Precision;
-pub use options::Options;
+pub use options::{Options, Streaming};
 pub use progress::{Observer, Progress, Stage, Timings};
+pub use segment::SegmentObserver;
 pub use synthesize::{Conditioning, Noise, Request, Segment, Speech, Synthesizer};
 pub use utterance::{Chunk, Utterance};
 pub use voice::{EmotionClip, REFERENCE_SECONDS, ReferenceFeatures, Voice};

@@ -28,10 +28,33 @@ pub struct Options {
     pub seconds: Option<f64>,
     /// How the text is read.
     pub text: TextOptions,
+    /// Give out the samples of a segment while the rest of it is still being made; none gives out whole segments.
+    pub streaming: Option<Streaming>,
     /// Draw the exemplar of each emotion instead of taking the nearest speaker's.
     pub random_exemplars: bool,
     /// Balance and limit emotion vectors as the reference's WebUI does.
     pub balanced_emotions: bool,
+}
+
+/// How a segment is cut into chunks. Only a single beam settles codes before the end of its segment; with several, and
+/// where a length in seconds is asked for, a chunk is a segment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Streaming {
+    /// Length of a segment's first chunk. Every further one is twice as long, up to [`Streaming::LONGEST_SECONDS`]: the
+    /// work that chunks cost on top shrinks, while what has been given out still covers the time that they take.
+    pub first_seconds: f64,
+}
+
+impl Streaming {
+    /// Codes are 50 Hz in both versions.
+    pub(super) const CODES_PER_SECOND: f64 = 50.0;
+    pub const LONGEST_SECONDS: f64 = 8.0;
+}
+
+impl Default for Streaming {
+    fn default() -> Self {
+        Self { first_seconds: 0.5 }
+    }
 }
 
 impl Default for Options {
@@ -68,6 +91,7 @@ impl Options {
             duration_factor: 1.0,
             seconds: None,
             text: TextOptions::default(),
+            streaming: None,
             random_exemplars: false,
             balanced_emotions: false,
         }
@@ -89,6 +113,11 @@ impl Options {
         }
         if self.seconds.is_some_and(|seconds| !(0.1..=36_000.0).contains(&seconds)) {
             return wrong("seconds", format!("{:?}", self.seconds), "a number from 0.1 to 36000");
+        }
+        if let Some(Streaming { first_seconds }) = self.streaming
+            && !(0.1..=60.0).contains(&first_seconds)
+        {
+            return wrong("first chunk", format!("{first_seconds} s"), "0.1 to 60 s");
         }
         if self.max_segment_tokens < 5 {
             return wrong("segment tokens", self.max_segment_tokens.to_string(), "at least 5");

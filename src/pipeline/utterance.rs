@@ -1,6 +1,7 @@
 //! A request on its way: planned once, then spoken piece by piece.
 use super::options::Options;
 use super::progress::{Observer, Progress, Stage, Timings, report};
+use super::segment::SegmentInWork;
 use super::synthesize::{Conditioning, Noise, Request, Synthesizer};
 use super::voice::Voice;
 use super::{Emotion, Speech};
@@ -13,6 +14,8 @@ pub struct Chunk {
     pub samples: Vec<f32>,
     /// The segment they belong to, from 0.
     pub segment: usize,
+    /// Whether that segment ends with them.
+    pub ends_segment: bool,
 }
 
 /// A [`Request`] whose text is split and whose voice and emotion are set.
@@ -25,6 +28,8 @@ pub struct Utterance {
     segments: Vec<Vec<u32>>,
     /// Segments that are spoken.
     spoken: usize,
+    /// The segment that is being spoken.
+    current: Option<SegmentInWork>,
     voice: Voice,
     conditioning: Conditioning,
     options: Options,
@@ -60,6 +65,7 @@ impl Utterance {
         let pauses = f64::from(options.interval_silence) / 1000.0 * segments.len().saturating_sub(1) as f64;
         Ok(Self {
             spoken: 0,
+            current: None,
             voice: request.voice.clone(),
             conditioning: synthesizer.conditioning(request.voice, &emotion, &options)?,
             seconds_per_token: options.seconds.take().map(|seconds| (seconds - pauses) / tokens as f64),
@@ -86,24 +92,37 @@ impl Utterance {
         let (index, count) = (self.spoken, self.segments.len());
         let Some(ids) = self.segments.get(index) else { return Ok(None) };
         let mut at = |stage, done, total| observer(Progress { stage, segment: index, segments: count, done, total });
-        let noise = Noise::Seeded { segment: index as u64 };
         let (voice, conditioning) = (&self.voice, &self.conditioning);
         let seconds = self.seconds_per_token.map(|seconds| seconds * ids.len() as f64);
         let options = Options { seconds, ..self.options.clone() };
-        let segment = synthesizer.speak(ids, voice, conditioning, &options, noise, &mut self.timings, &mut at)?;
-        if segment.cut_off {
-            let limit = options.decode.max_codes;
-            self.warnings.push(format!(
-                "segment {} of {count} reached the limit of {limit} codes and may be cut off: raise --max-codes or shorten --segment-tokens",
-                index + 1
-            ));
-        }
+        let timings = &mut self.timings;
+        let segment = match &mut self.current {
+            Some(segment) => segment,
+            none => {
+                let noise = Noise::Seeded { segment: index as u64 };
+                none.insert(synthesizer.begin(ids, conditioning, &options, noise, timings)?)
+            }
+        };
+        let begins = segment.mel().is_none();
+        let made = synthesizer.advance(segment, voice, conditioning, &options, timings, &mut at)?;
         let pause = options.interval_silence as usize * synthesizer.sample_rate() as usize / 1000;
-        let mut samples = vec![0.0; if index > 0 { pause } else { 0 }];
-        samples.extend_from_slice(&segment.samples);
-        self.spoken += 1;
-        self.codes += segment.codes.len();
-        Ok(Some(Chunk { samples, segment: index }))
+        let mut samples = vec![0.0; if index > 0 && begins { pause } else { 0 }];
+        samples.extend_from_slice(&made);
+        let ends_segment = segment.is_over();
+        if ends_segment {
+            let codes = segment.codes();
+            if !codes.stopped {
+                let limit = options.decode.max_codes;
+                self.warnings.push(format!(
+                    "segment {} of {count} reached the limit of {limit} codes and may be cut off: raise --max-codes or shorten --segment-tokens",
+                    index + 1
+                ));
+            }
+            self.codes += codes.codes.len();
+            self.spoken += 1;
+            self.current = None;
+        }
+        Ok(Some(Chunk { samples, segment: index, ends_segment }))
     }
 
     /// Whether there is no next chunk.
