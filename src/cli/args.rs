@@ -65,9 +65,21 @@ pub struct Say {
     #[arg(long, value_name = "FILE|NAME")]
     pub voice: Option<String>,
 
-    /// Where the wav goes; `-` is standard output
-    #[arg(short, long, value_name = "FILE", default_value = "out.wav")]
-    pub output: PathBuf,
+    /// Where the wav goes; `-` is standard output. out.wav if not given, or standard output with --stream
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
+    /// Write samples while the rest is still being made (and search with one beam if --beams is not given)
+    #[arg(long)]
+    pub stream: bool,
+
+    /// Length of the first piece of a stream, in seconds; every further one is twice as long
+    #[arg(long, value_name = "S", requires = "stream", default_value_t = 0.5)]
+    pub first_chunk: f64,
+
+    /// Samples alone: 16-bit little-endian mono, without the header of a wav file
+    #[arg(long, requires = "stream")]
+    pub raw: bool,
 
     /// Model directory made by `indextts models import`
     #[arg(long, value_name = "DIR", env = "INDEXTTS_MODEL")]

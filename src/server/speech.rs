@@ -20,7 +20,7 @@ use super::app::App;
 use super::error::{ApiError, ErrorBody};
 use super::format::{Format, pcm};
 use super::scheduler::{EmotionChoice, Event, Spec, Ticket, Work};
-use crate::{CodecConfig, EmotionVector};
+use crate::{CodecConfig, EmotionVector, Streaming};
 
 /// Names that clients of OpenAI's API often have built in; they mean the one model that is here.
 const ALIASES: [&str; 2] = ["tts-1", "tts-1-hd"];
@@ -74,6 +74,7 @@ pub struct Settings {
     pub steps: Option<usize>,
     /// Strength of classifier-free guidance.
     pub guidance: Option<f64>,
+    /// 1 for a stream if not given: with more, nothing is sent before the end of a segment.
     pub beams: Option<usize>,
     pub temperature: Option<f64>,
     pub top_k: Option<usize>,
@@ -125,7 +126,7 @@ pub async fn create(State(app): State<App>, request: Request) -> Result<Response
     let stream = request.stream || request.stream_format.is_some();
     let sse = request.stream_format == Some(StreamFormat::Sse);
     let format = request.response_format.check(stream && !sse)?;
-    let spec = request.settings.spec(&app, request.input)?;
+    let spec = request.settings.spec(&app, request.input, stream)?;
     let characters = spec.text.chars().count();
     let place = app.scheduler.place()?;
     let mut ticket = app.scheduler.submit(Work::New(Box::new(spec)), place);
@@ -219,7 +220,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 impl Settings {
     /// Everything that can be checked without computing.
-    pub fn spec(&self, app: &App, text: String) -> Result<Spec, ApiError> {
+    pub fn spec(&self, app: &App, text: String, stream: bool) -> Result<Spec, ApiError> {
         let known = &app.options.model;
         if let Some(model) = self.model.as_deref().filter(|m| *m != known.as_str() && !ALIASES.contains(m)) {
             return Err(ApiError::no_model(model, known));
@@ -233,10 +234,10 @@ impl Settings {
             return Err(ApiError::invalid("input", "there is no text to speak"));
         }
         let voice = app.voices.choose(self.voice.as_deref())?;
-        Ok(Spec { text, voice, emotion: self.emotion(app)?, options: self.options(app)? })
+        Ok(Spec { text, voice, emotion: self.emotion(app)?, options: self.options(app, stream)? })
     }
 
-    fn options(&self, app: &App) -> Result<crate::Options, ApiError> {
+    fn options(&self, app: &App, stream: bool) -> Result<crate::Options, ApiError> {
         fn set<T: Copy>(target: &mut T, given: Option<T>) {
             *target = given.unwrap_or(*target);
         }
@@ -246,7 +247,8 @@ impl Settings {
         }
         let config = app.synthesizer.config();
         let decode = &mut options.decode;
-        set(&mut decode.beams, self.beams);
+        // Several beams settle nothing before the end of a segment.
+        set(&mut decode.beams, self.beams.or(stream.then_some(1)));
         set(&mut decode.temperature, self.temperature);
         set(&mut decode.top_k, self.top_k);
         set(&mut decode.top_p, self.top_p);
@@ -273,6 +275,7 @@ impl Settings {
                 return Err(ApiError::invalid("speed", message));
             }
         }
+        options.streaming = stream.then(Streaming::default);
         options.check()?;
         Ok(options)
     }

@@ -186,6 +186,25 @@ fn inspect_and_devices_answer() {
     assert!(String::from_utf8_lossy(&devices.stdout).contains("cpu"));
 }
 
+/// A stream is the same speech, with a header that names no length; `--raw` is its samples.
+#[test]
+fn a_stream_goes_to_standard_output() {
+    let voice = voice();
+    let stream = |more: &[&str]| {
+        let arguments = ["-q", "say", "HELLO WORLD.", "--model", text(model()), "--voice", text(&voice), "--stream"];
+        let output = indextts(&[&arguments[..], &["--max-codes", "60", "--steps", "2", "--seed", "7"], more].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    };
+    let (wav, raw) = (stream(&["--first-chunk", "0.3"]), stream(&["--first-chunk", "0.3", "--raw"]));
+    assert_eq!((&wav[..4], &wav[40..44], &wav[44..]), (&b"RIFF"[..], &[0xff; 4][..], &raw[..]));
+    let whole = stream(&["--first-chunk", "60", "--raw"]);
+    assert_eq!(raw.len(), whole.len());
+    assert_ne!(raw, whole, "the speech came in one piece");
+    refused(&["HELLO WORLD.", "--stream"], 1, "a stream goes to standard output");
+    refused(&["HELLO WORLD.", "--raw"], 2, "--stream");
+}
+
 /// Weights in few bits change the result a little: other bytes, of a length that 12 codes can have.
 #[test]
 fn every_precision_speaks() {

@@ -50,6 +50,23 @@ async fn a_stream_has_the_same_samples_in_pieces() {
     assert_eq!(audio.collect::<Vec<_>>().concat(), want);
 }
 
+/// A sentence that is longer than the first chunk is sent before all of it is made.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_begins_inside_a_sentence() {
+    let server = Server::start(|_| {});
+    let whole = with(body("HELLO WORLD", 7), json!({ "max_codes": 120, "response_format": "pcm" }));
+    let whole = server.spoken(whole).await;
+    let stream = with(body("HELLO WORLD", 7), json!({ "max_codes": 120, "stream_format": "sse" }));
+    let events = String::from_utf8(server.spoken(stream).await).unwrap();
+    let deltas: Vec<Value> =
+        events.split_terminator("\n\n").map(|event| serde_json::from_str(&event["data: ".len()..]).unwrap()).collect();
+    let audio = deltas.iter().filter_map(|event| Some(BASE64_STANDARD.decode(event["audio"].as_str()?).unwrap()));
+    let audio: Vec<Vec<u8>> = audio.collect();
+    assert!(audio.len() > 2, "{} pieces", audio.len());
+    assert_eq!(audio.concat().len(), whole.len());
+    assert!(audio[0].len() * 3 < whole.len(), "{} of {} bytes in the first piece", audio[0].len(), whole.len());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn flac_is_lossless() {
     let server = Server::start(|_| {});
