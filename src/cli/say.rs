@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use indextts::audio::{decode::load_reference, wav};
+use indextts::audio::{decode::load_reference, loudness, wav};
 use indextts::{
     Emotion, EmotionVector, Error, Options, Progress, REFERENCE_SECONDS, Request, Streaming, Synthesizer,
     device_by_name,
@@ -14,11 +14,13 @@ use super::Failure;
 use super::args::Say;
 use super::options::{is_file, settings};
 use super::progress::stages;
-use super::text::{text_options, typed_text};
+use super::subtitles::{self, Cue};
+use super::text::{script, text_options, typed_text};
 use super::voice;
 
 pub fn run(args: &Say, quiet: bool) -> Result<(), Failure> {
     let text = typed_text(args.text.as_deref(), args.text_file.as_deref())?;
+    let script = script(&text, &args.reading)?;
     let text_options = text_options(&args.reading)?;
     // What was typed is checked before the model is there; the model may replace the rest.
     settings(&args.sampling, &args.emotion, &args.precision, args.seed, Options::default())?;
@@ -27,6 +29,9 @@ pub fn run(args: &Say, quiet: bool) -> Result<(), Failure> {
         Some(path) => path.as_path(),
         None => Path::new(if args.stream { "-" } else { "out.wav" }),
     };
+    if args.subtitles.is_some() && output == Path::new("-") {
+        return Err(Failure::Usage("subtitles go beside a file: name one with -o".into()));
+    }
     if args.stream && output != Path::new("-") && !is_pipe(output) {
         let path = output.display();
         return Err(Failure::Usage(format!(
@@ -75,13 +80,18 @@ pub fn run(args: &Say, quiet: bool) -> Result<(), Failure> {
         ControlFlow::Continue(())
     };
     let rate = synthesizer.sample_rate();
-    let (mut samples, mut first) = (Vec::new(), None);
-    let mut utterance = synthesizer.plan(&request, &mut observer)?;
+    let (mut samples, mut first, mut cues) = (Vec::new(), None, Vec::<Cue>::new());
+    let mut other = |name: &str| voice::named(Some(name), &synthesizer, &voices);
+    let mut utterance = synthesizer.plan_script(&script, &request, &mut other, &mut observer)?;
     let mut stream = args.stream.then(|| Stream::open(output, rate, args.raw)).transpose()?;
     let mut count = 0;
     while let Some(chunk) = utterance.next_chunk(&synthesizer, &mut observer)? {
         first.get_or_insert_with(|| start.elapsed());
+        let at = |samples: usize| samples as f64 / f64::from(rate);
+        let start = at(count + chunk.silence);
         count += chunk.samples.len();
+        let text = utterance.text(chunk.segment).unwrap_or_default();
+        cues.push(Cue { start, end: at(count), text: text.into() });
         match &mut stream {
             Some(stream) => stream.write(&chunk.samples)?,
             None => samples.extend(chunk.samples),
@@ -91,6 +101,9 @@ pub fn run(args: &Say, quiet: bool) -> Result<(), Failure> {
     for warning in utterance.warnings() {
         eprintln!("warning: {warning}");
     }
+    if let Some(target) = args.loudness {
+        loudness::normalize(&mut samples, rate, target)?;
+    }
     match stream {
         Some(_) => {}
         None if output == Path::new("-") => wav::write_to(std::io::stdout().lock(), &samples, rate)?,
@@ -98,6 +111,9 @@ pub fn run(args: &Say, quiet: bool) -> Result<(), Failure> {
             wav::write(output, &samples, rate)?;
             println!("{}", output.display());
         }
+    }
+    if let Some(format) = args.subtitles {
+        println!("{}", subtitles::write(&cues, output, format)?.display());
     }
     if !quiet {
         let seconds = count as f64 / f64::from(rate);

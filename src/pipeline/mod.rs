@@ -3,10 +3,13 @@
 //! [`Synthesizer`] holds the networks, [`Voice`] what is derived from a reference clip, [`Request`] what is asked for.
 pub mod decode;
 mod emotion;
+mod finish;
 mod networks;
 mod options;
+mod plausible;
 mod progress;
 mod read_emotion;
+mod script;
 mod segment;
 mod synthesize;
 mod utterance;
@@ -18,6 +21,7 @@ pub use emotion::{Emotion, EmotionVector};
 pub use networks::Precision;
 pub use options::{Options, Streaming};
 pub use progress::{Observer, Progress, Stage, Timings};
+pub use script::{Part, Script};
 pub use segment::SegmentObserver;
 pub use synthesize::{Conditioning, Noise, Request, Segment, Speech, Synthesizer};
 pub use utterance::{Chunk, Utterance};

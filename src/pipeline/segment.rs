@@ -13,8 +13,10 @@ use crate::models::flow::{SolveOptions, solve};
 use crate::{Error, Result};
 
 use super::decode::Decoding;
+use super::finish::audible;
 use super::networks::check_codes;
 use super::options::{Options, Streaming};
+use super::plausible::doubt;
 use super::progress::{Stage, Timings};
 use super::synthesize::{Conditioning, Noise, Synthesizer, observe, stream};
 use super::voice::Voice;
@@ -25,6 +27,9 @@ const LOOKAHEAD: usize = 8;
 const CONTEXT: usize = 172;
 /// Samples over which a chunk takes over from the one before: 5 ms.
 const FADE: usize = 110;
+
+/// Bit of a random stream's number from which the attempt is counted.
+const RETRY: u32 = 40;
 
 /// Hears what a segment is doing: the stage, the steps done and, where it is known, their number.
 pub type SegmentObserver<'a> = dyn FnMut(Stage, usize, Option<usize>) -> ControlFlow<()> + 'a;
@@ -41,6 +46,9 @@ pub(super) struct SegmentInWork {
     /// What the last chunk made of the time behind its end; the next one fades in over it.
     tail: Vec<f32>,
     chunks: u32,
+    /// Attempts that were thrown away.
+    retries: u32,
+    doubt: Option<&'static str>,
     over: bool,
 }
 
@@ -48,6 +56,11 @@ impl SegmentInWork {
     /// Whether everything is spoken.
     pub fn is_over(&self) -> bool {
         self.over
+    }
+
+    /// What is wrong with the length of its codes.
+    pub fn doubt(&self) -> Option<&'static str> {
+        self.doubt
     }
 
     /// The codes, and whether the model ended them; known when the segment is over.
@@ -75,11 +88,7 @@ impl Synthesizer {
         noise: Noise,
         timings: &mut Timings,
     ) -> Result<SegmentInWork> {
-        let gpt = &self.networks.gpt;
-        let decoding = timings.measure(Stage::Gpt, || {
-            let prefix = gpt.prefix(conditioning.0.clone(), ids, self.language(options))?;
-            Decoding::start(gpt, prefix, &options.decode)
-        })?;
+        let decoding = timings.measure(Stage::Gpt, || self.decoding(ids, conditioning, options))?;
         let rng = stream(options.seed, 2 * noise.segment());
         Ok(SegmentInWork {
             ids: ids.to_vec(),
@@ -89,6 +98,8 @@ impl Synthesizer {
             mel: None,
             tail: Vec::new(),
             chunks: 0,
+            retries: 0,
+            doubt: None,
             over: false,
         })
     }
@@ -114,6 +125,16 @@ impl Synthesizer {
             let mut at = |done| observer(Stage::Gpt, done, None);
             segment.decoding.advance(&networks.gpt, wanted, &mut segment.rng, &mut at)
         })?;
+        while streaming.is_none() && self.is_doubtful(segment) && segment.retries < options.retries {
+            segment.retries += 1;
+            tracing::info!("a segment {}: once more", segment.doubt.unwrap_or_default());
+            segment.rng = stream(options.seed, 2 * segment.noise.segment() | u64::from(segment.retries) << RETRY);
+            timings.measure(Stage::Gpt, || {
+                segment.decoding = self.decoding(&segment.ids, conditioning, options)?;
+                let mut at = |done| observer(Stage::Gpt, done, None);
+                segment.decoding.advance(&networks.gpt, wanted, &mut segment.rng, &mut at)
+            })?;
+        }
         let last = segment.decoding.is_over();
         let codes = segment.decoding.settled();
         check_codes(codes, self.codebook())?;
@@ -124,7 +145,12 @@ impl Synthesizer {
             Ok(networks.s2mel.regulator.forward(features, frames))
         })?;
         let frames = condition.dims()[1];
-        let mel = timings.measure(Stage::Mel, || self.flow(segment, condition, voice, options, observer))?;
+        let mut mel = timings.measure(Stage::Mel, || self.flow(segment, condition, voice, options, observer))?;
+        let mut frames = frames;
+        if last && options.trim {
+            frames = settled + self.audible(segment.mel.as_ref(), &mel);
+            mel = mel.narrow(2, 0, frames - settled);
+        }
         let held = if last { 0 } else { (frames * LOOKAHEAD).div_ceil(codes.len()) };
         let end = (frames - held).max(settled);
 
@@ -149,6 +175,33 @@ impl Synthesizer {
         segment.chunks += 1;
         segment.over = last;
         Ok(samples)
+    }
+
+    fn decoding(&self, ids: &[u32], conditioning: &Conditioning, options: &Options) -> Result<Decoding> {
+        let gpt = &self.networks.gpt;
+        let prefix = gpt.prefix(conditioning.0.clone(), ids, self.language(options))?;
+        Decoding::start(gpt, prefix, &options.decode)
+    }
+
+    fn is_doubtful(&self, segment: &mut SegmentInWork) -> bool {
+        let codes = segment.codes();
+        segment.doubt = doubt(&codes.codes, segment.ids.len(), codes.stopped);
+        segment.doubt.is_some()
+    }
+
+    /// How many frames of `mel` are to be heard, which ends the segment begun with `before`; at least one.
+    fn audible(&self, before: Option<&Tensor<3>>, mel: &Tensor<3>) -> usize {
+        let settled = before.map_or(0, |before| before.dims()[2]);
+        let mel = match before {
+            Some(before) => Tensor::cat(vec![before.clone(), mel.clone()], 2),
+            None => mel.clone(),
+        };
+        // Natural logarithms of amplitudes; the loudest bin stands for its frame.
+        let peaks = self.config.s2mel.mel_scale.restore(mel).max_dim(1);
+        let levels: Vec<f32> =
+            peaks.into_data().iter::<f32>().map(|level| level * 20.0 / std::f32::consts::LN_10).collect();
+        let rate = self.sample_rate() as f32 / self.config.mel.hop_length as f32;
+        audible(&levels, rate).max(settled + 1) - settled
     }
 
     /// Frames `[1, bins, new]` on the model's scale for the part of `condition` `[1, frames, content]` that is not

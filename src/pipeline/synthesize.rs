@@ -22,6 +22,7 @@ use super::networks::{Codec, Networks, Precision};
 use super::options::Options;
 use super::progress::{Observer, Stage, Timings};
 use super::read_emotion;
+use super::script::Script;
 use super::segment::SegmentObserver;
 use super::utterance::Utterance;
 use super::voice::{self, EmotionClip, REFERENCE_SECONDS, ReferenceFeatures, Voice};
@@ -216,7 +217,21 @@ impl Synthesizer {
 
     /// Text to speech in pieces: checks the request, splits its text and sets voice and emotion, but speaks nothing yet.
     pub fn plan(&self, request: &Request<'_>, observer: &mut Observer<'_>) -> Result<Utterance> {
-        Utterance::new(self, request, observer)
+        let none =
+            &mut |name: &str| Err(Error::Input { name: "voice".into(), got: name.into(), expected: "none".into() });
+        Utterance::new(self, &Script::plain(request.text), request, none, observer)
+    }
+
+    /// As [`Synthesizer::plan`], for a text with markup in place of `request.text`. `voice` finds the voices that the
+    /// markup names.
+    pub fn plan_script(
+        &self,
+        script: &Script,
+        request: &Request<'_>,
+        voice: &mut dyn FnMut(&str) -> Result<Voice>,
+        observer: &mut Observer<'_>,
+    ) -> Result<Utterance> {
+        Utterance::new(self, script, request, voice, observer)
     }
 
     /// The GPT's conditioning for `voice` with `emotion`.
@@ -296,23 +311,13 @@ impl Synthesizer {
         }
     }
 
-    /// Only the length regulator of 2.5 can be asked for another length.
-    pub(super) fn check_duration(&self, options: &Options) -> Result<()> {
-        let asked = options.seconds.is_some() || options.duration_factor != 1.0;
-        match &self.networks.codec {
-            Codec::Semantic(_) if asked => Err(Error::Input {
-                name: "duration".into(),
-                got: "a length for the speech".into(),
-                expected: "none: only models of IndexTTS-2.5 can be asked for one".into(),
-            }),
-            _ => Ok(()),
-        }
-    }
-
-    /// Mel frames for `content` decoded frames.
+    /// Mel frames for `content` frames of 50 Hz.
     fn target_frames(&self, content: usize, options: &Options) -> Result<usize> {
         let Some(seconds) = options.seconds else {
-            return Ok(target_frames_v2_5(content, options.duration_factor));
+            return Ok(match &self.networks.codec {
+                Codec::Semantic(_) if options.duration_factor == 1.0 => target_frames_v2(content),
+                _ => target_frames_v2_5(content, options.duration_factor).max(1),
+            });
         };
         let frames = seconds * f64::from(self.sample_rate()) / self.config.mel.hop_length as f64;
         let natural = target_frames_v2_5(content, 1.0) as f64;
@@ -354,7 +359,7 @@ impl Synthesizer {
                     Some(projection) => embedded + projection.forward(networks.gpt.latent(cond, ids, codes)?),
                     None => embedded,
                 };
-                (features, target_frames_v2(codes.len()))
+                (features, self.target_frames(codes.len(), options)?)
             }
             Codec::Decoder(codec) => {
                 let features = codec.decode(row);

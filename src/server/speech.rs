@@ -20,7 +20,7 @@ use super::app::App;
 use super::error::{ApiError, ErrorBody};
 use super::format::{Format, pcm};
 use super::scheduler::{EmotionChoice, Event, Spec, Ticket, Work};
-use crate::{CodecConfig, EmotionVector, Streaming};
+use crate::{EmotionVector, Script, Streaming};
 
 /// Names that clients of OpenAI's API often have built in; they mean the one model that is here.
 const ALIASES: [&str; 2] = ["tts-1", "tts-1-hd"];
@@ -63,7 +63,9 @@ pub struct Settings {
     pub voice: Option<String>,
     /// Code of the text's language, such as `en`; found out if not given.
     pub language: Option<String>,
-    /// Models of the 2.5 layout only.
+    /// Understand marks such as `[pause:500ms]`, `[voice:NAME]` and `[emotion:happy=0.6]`, and SSML.
+    pub markup: bool,
+    /// 2 is twice as fast.
     pub speed: Option<f64>,
     /// The tone in words, read by the text-to-emotion model; as `emotion.text`.
     pub instructions: Option<String>,
@@ -127,7 +129,7 @@ pub async fn create(State(app): State<App>, request: Request) -> Result<Response
     let sse = request.stream_format == Some(StreamFormat::Sse);
     let format = request.response_format.check(stream && !sse)?;
     let spec = request.settings.spec(&app, request.input, stream)?;
-    let characters = spec.text.chars().count();
+    let characters = spec.characters;
     let place = app.scheduler.place()?;
     let mut ticket = app.scheduler.submit(Work::New(Box::new(spec)), place);
     tracing::info!(characters, stream, "speech accepted");
@@ -234,7 +236,11 @@ impl Settings {
             return Err(ApiError::invalid("input", "there is no text to speak"));
         }
         let voice = app.voices.choose(self.voice.as_deref())?;
-        Ok(Spec { text, voice, emotion: self.emotion(app)?, options: self.options(app, stream)? })
+        let script = if self.markup { text.parse()? } else { Script::plain(text) };
+        for name in script.voices() {
+            app.voices.choose(Some(name))?;
+        }
+        Ok(Spec { script, characters, voice, emotion: self.emotion(app)?, options: self.options(app, stream)? })
     }
 
     fn options(&self, app: &App, stream: bool) -> Result<crate::Options, ApiError> {
@@ -269,11 +275,7 @@ impl Settings {
             Some(speed) if !SPEEDS.contains(&speed) => {
                 return Err(ApiError::invalid("speed", format!("{speed} is not from 0.25 to 4")));
             }
-            Some(speed) if matches!(config.codec, CodecConfig::Decoder(_)) => options.duration_factor = 1.0 / speed,
-            Some(_) => {
-                let message = format!("a model of version {} speaks at its own speed; leave it at 1", config.version);
-                return Err(ApiError::invalid("speed", message));
-            }
+            Some(speed) => options.duration_factor = 1.0 / speed,
         }
         options.streaming = stream.then(Streaming::default);
         options.check()?;
