@@ -27,11 +27,12 @@ pub fn doubt(codes: &[u32], tokens: usize, ended: bool) -> Option<&'static str> 
 /// Whether the codes end in one pattern over and over. One code alone is silence or a long vowel, which takes longer to
 /// be a fault.
 fn loops(codes: &[u32]) -> bool {
-    (1..=PATTERN).any(|period| {
-        let length = if period == 1 { 2 * LOOP } else { LOOP };
-        codes.len() > length + period
+    let ends_in = |period: usize, length: usize| {
+        codes.len() >= length + period
             && codes[codes.len() - length..].iter().zip(&codes[codes.len() - length - period..]).all(|(a, b)| a == b)
-    })
+    };
+    let one = ends_in(1, PATTERN);
+    ends_in(1, 2 * LOOP) || (!one && (2..=PATTERN).any(|period| ends_in(period, LOOP)))
 }
 
 #[cfg(test)]

@@ -128,7 +128,7 @@ impl Synthesizer {
         while streaming.is_none() && self.is_doubtful(segment) && segment.retries < options.retries {
             segment.retries += 1;
             tracing::info!("a segment {}: once more", segment.doubt.unwrap_or_default());
-            segment.rng = stream(options.seed, 2 * segment.noise.segment() | u64::from(segment.retries) << RETRY);
+            segment.rng = stream(options.seed, (2 * segment.noise.segment()) | (u64::from(segment.retries) << RETRY));
             timings.measure(Stage::Gpt, || {
                 segment.decoding = self.decoding(&segment.ids, conditioning, options)?;
                 let mut at = |done| observer(Stage::Gpt, done, None);
