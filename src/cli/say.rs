@@ -51,7 +51,7 @@ pub fn run(args: &Say, quiet: bool) -> Result<(), Failure> {
     let device = device_by_name(&args.device)?;
     let synthesizer = Synthesizer::load_with(args.model.as_path(), args.precision.precision(), &device)?;
     let options = settings(&args.sampling, &args.emotion, &args.precision, args.seed, synthesizer.default_options())?;
-    let streaming = args.stream.then(|| Streaming { first_seconds: args.first_chunk });
+    let streaming = args.stream.then_some(Streaming { first_seconds: args.first_chunk });
     let mut options = Options { text: text_options, streaming, ..options };
     if args.stream && args.sampling.beams.is_none() {
         options.decode.beams = 1;
