@@ -220,7 +220,7 @@ pub struct PrecisionArgs {
     #[arg(long, value_enum)]
     pub weights: Option<WeightsArg>,
 
-    /// Keep the GPT's weights in 8 or 4 bits
+    /// Keep the weights of the GPT, and of the text-to-emotion model, in 8 or 4 bits
     #[arg(long, value_enum)]
     pub quantize: Option<QuantizeArg>,
 }

@@ -78,6 +78,7 @@ pub struct Synthesizer {
     pub(super) config: ModelConfig,
     pub(super) networks: Networks,
     pub(super) text: TextFrontEnd,
+    precision: Precision,
     pub(super) device: Device,
 }
 
@@ -100,7 +101,7 @@ impl Synthesizer {
         let config = ModelConfig::read(&files)?;
         let networks = Networks::load(&files, &config, precision, device)?;
         let text = TextFrontEnd::load(&files, config.gpt.text_tokens, config.gpt.text_positions)?;
-        Ok(Self { files, config, networks, text, device: device.clone() })
+        Ok(Self { files, config, networks, text, precision, device: device.clone() })
     }
 
     pub fn config(&self) -> &ModelConfig {
@@ -278,7 +279,7 @@ impl Synthesizer {
                 expected: "a model imported with its qwen0.6bemo4-merge folder; or use --emotion-vector".into(),
             });
         };
-        read_emotion::read(&self.files, config, text, &mut stream(seed, u64::MAX - 1), &self.device)
+        read_emotion::read(&self.files, config, self.precision.gpt, text, &mut stream(seed, u64::MAX - 1), &self.device)
     }
 
     /// One segment: text ids (without start and stop) to samples.
