@@ -54,8 +54,6 @@ pub struct Streaming {
 }
 
 impl Streaming {
-    /// Codes are 50 Hz in both versions.
-    pub(super) const CODES_PER_SECOND: f64 = 50.0;
     pub const LONGEST_SECONDS: f64 = 8.0;
 }
 

@@ -21,8 +21,8 @@ use super::progress::{Stage, Timings};
 use super::synthesize::{Conditioning, Noise, Synthesizer, observe, stream};
 use super::voice::Voice;
 
-/// Codes behind a chunk that are decoded for its sake: 0.16 s.
-const LOOKAHEAD: usize = 8;
+/// Seconds behind a chunk that are decoded for its sake.
+const LOOKAHEAD: f64 = 0.16;
 /// Settled frames that prompt a chunk: 2 s.
 const CONTEXT: usize = 172;
 /// Samples over which a chunk takes over from the one before: 5 ms.
@@ -120,7 +120,9 @@ impl Synthesizer {
         let settled = segment.frames();
         // A length that is asked for is shared among all codes, so all have to be there.
         let streaming = options.streaming.as_ref().filter(|_| options.seconds.is_none());
-        let wanted = streaming.map_or(usize::MAX, |s| s.codes(segment.chunks) + LOOKAHEAD);
+        let rate = self.code_rate();
+        let lookahead = (LOOKAHEAD * rate).ceil() as usize;
+        let wanted = streaming.map_or(usize::MAX, |s| s.codes(segment.chunks, rate) + lookahead);
         timings.measure(Stage::Gpt, || {
             let mut at = |done| observer(Stage::Gpt, done, None);
             segment.decoding.advance(&networks.gpt, wanted, &mut segment.rng, &mut at)
@@ -151,7 +153,7 @@ impl Synthesizer {
             frames = settled + self.audible(segment.mel.as_ref(), &mel);
             mel = mel.narrow(2, 0, frames - settled);
         }
-        let held = if last { 0 } else { (frames * LOOKAHEAD).div_ceil(codes.len()) };
+        let held = if last { 0 } else { (frames * lookahead).div_ceil(codes.len()) };
         let end = (frames - held).max(settled);
 
         let wave = timings.measure(Stage::Wave, || {
@@ -185,7 +187,7 @@ impl Synthesizer {
 
     fn is_doubtful(&self, segment: &mut SegmentInWork) -> bool {
         let codes = segment.codes();
-        segment.doubt = doubt(&codes.codes, segment.ids.len(), codes.stopped);
+        segment.doubt = doubt(&codes.codes, self.code_rate(), segment.ids.len(), codes.stopped);
         segment.doubt.is_some()
     }
 
@@ -272,11 +274,12 @@ impl Synthesizer {
 }
 
 impl Streaming {
-    /// Codes of a segment that are to be there, lookahead aside, for its chunk number `chunk`.
-    fn codes(&self, chunk: u32) -> usize {
-        let first = (self.first_seconds * Self::CODES_PER_SECOND).round() as usize;
+    /// Codes of a segment that are to be there, lookahead aside, for its chunk number `chunk`; a second
+    /// has `rate` of them.
+    fn codes(&self, chunk: u32, rate: f64) -> usize {
+        let first = ((self.first_seconds * rate).round() as usize).max(1);
         // 1, 3, 7, ...: every chunk is twice as long as the one before, up to the longest.
-        let longest = (Self::LONGEST_SECONDS * Self::CODES_PER_SECOND) as usize;
+        let longest = (Self::LONGEST_SECONDS * rate) as usize;
         (0..=chunk).map(|i| first.saturating_mul(1 << i.min(16)).min(longest.max(first))).sum()
     }
 }
@@ -288,7 +291,7 @@ mod tests {
     #[test]
     fn chunks_double_up_to_the_longest() {
         let streaming = Streaming { first_seconds: 0.5 };
-        let ends: Vec<usize> = (0..7).map(|chunk| streaming.codes(chunk)).collect();
+        let ends: Vec<usize> = (0..7).map(|chunk| streaming.codes(chunk, 50.0)).collect();
         assert_eq!(ends, [25, 75, 175, 375, 775, 1175, 1575]);
     }
 }

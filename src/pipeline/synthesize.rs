@@ -333,6 +333,14 @@ impl Synthesizer {
         Ok(frames.round() as usize)
     }
 
+    /// Codes of a second of speech.
+    pub(super) fn code_rate(&self) -> f64 {
+        match &self.networks.codec {
+            Codec::Semantic(_) => 50.0,
+            Codec::Decoder(_) => 25.0,
+        }
+    }
+
     /// Rows of the codebook.
     pub(super) fn codebook(&self) -> usize {
         match &self.networks.codec {
