@@ -37,6 +37,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--guidance", type=float, default=0.7)
     parser.add_argument("--temperature", type=float, default=0.7)
+    parser.add_argument("--prompt", type=int, default=PROMPT, help="mel frames")
+    parser.add_argument("--noise", type=float, default=1.0, help="scale of the noise that the flow starts from")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -57,7 +59,7 @@ def main() -> None:
     sample = {v: next(c for c in pool if c.voice == v) for v in voices}
     with (args.out / "items.jsonl").open("w") as items, torch.no_grad():
         for clip in wanted:
-            reference = next(c for c in pool if c.voice == clip.voice and c.id != clip.id and len(c.mel) > PROMPT)
+            reference = next(c for c in pool if c.voice == clip.voice and c.id != clip.id and len(c.mel) > args.prompt)
             spectrum = torch.from_numpy(clip.mel.astype(np.float32))[None]
             if args.what != "copy":
                 style = torch.from_numpy(reference.style)[None]
@@ -67,11 +69,11 @@ def main() -> None:
                     ids = torch.tensor(pieces.encode(gpt.text.prepared(clip.text)))
                     said = speaker.generate(style[0], speaker.emotion(content)[0], ids, args.temperature, generator=generator)
                     codes = torch.tensor(said or [0])[None]
-                before, prompt = s2mel.train.part(reference, 0, PROMPT)
+                before, prompt = s2mel.train.part(reference, 0, args.prompt)
                 prompt = torch.from_numpy(prompt.astype(np.float32))[None]
-                content = torch.cat([sound.regulator(torch.from_numpy(before.astype(np.float32))[None], PROMPT),
+                content = torch.cat([sound.regulator(torch.from_numpy(before.astype(np.float32))[None], args.prompt),
                                      sound.regulator(sound.codec(codes), s2mel.train.frames_of(codes.shape[1]))], 1)
-                spectrum = sound.solve(prompt, content, style, args.steps, args.guidance, generator)
+                spectrum = sound.solve(prompt, content, style, args.steps, args.guidance, args.noise, generator)
             samples = wave((spectrum * statistics.mel_std + statistics.mel_mean).transpose(1, 2))[0].clamp(-1, 1)
             path = args.out / f"{clip.id}.wav"
             soundfile.write(path, samples.numpy(), RATE, subtype="PCM_16")

@@ -66,6 +66,10 @@ class Utterance:
         pitch = filled[np.minimum((times / PITCH_FRAME).astype(int), len(filled) - 1)] * power + shift
         return code_of(self.phones[index], np.searchsorted(EDGES, pitch))
 
+    def places(self, count: int, rate: float = 1.0) -> np.ndarray:
+        """How far into the sentence, from 0 to 1, each of `count` codes is: the share of phones before it."""
+        return (self._align(count, rate) + 0.5) / len(self.phones)
+
     def filled_pitch(self) -> np.ndarray:
         """Relative pitch with the unvoiced stretches bridged."""
         known = ~np.isnan(self.semitones)

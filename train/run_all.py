@@ -44,10 +44,10 @@ def stages(data: Path, tools: Path) -> dict[str, Stage]:
         "prosody": Stage(("varied",), [prosody], False),
         "campplus": Stage(("prosody",), train("campplus", 0.16)),
         "encoder": Stage(("prosody",), train("encoder", 0.36)),
-        "s2mel": Stage(("campplus", "encoder"), train("s2mel", 9)),
+        "s2mel": Stage(("campplus", "encoder"), train("s2mel", 5.5)),
         "texts": Stage(("prosody",), [[*prosody, "--sentences", "36000"]], False),
-        "gpt": Stage(("texts", "campplus", "encoder"), train("gpt", 5)),
-        "vocoder": Stage(("corpus",), train("vocoder", 4.5)),
+        "gpt": Stage(("texts", "campplus", "encoder"), train("gpt", 3.5)),
+        "vocoder": Stage(("corpus",), train("vocoder", 2.5)),
     }
 
 

@@ -7,6 +7,10 @@ from torch import nn
 from torch.nn import functional as F
 
 
+# Where training shows the attention how text and codes run along each other.
+GUIDED_LAYERS, GUIDED_HEADS = (2, 3), 2
+
+
 @dataclass
 class Config:
     codes: int = 0  # without start and stop
@@ -59,7 +63,8 @@ class Block(nn.Module):
         self.attn.c_attn, self.attn.c_proj = Linear1D(c.width, 3 * c.width), Linear1D(c.width, c.width, last)
         self.mlp.c_fc, self.mlp.c_proj = Linear1D(c.width, 4 * c.width), Linear1D(4 * c.width, c.width, last)
 
-    def forward(self, x, drop, cache=None):
+    def forward(self, x, drop, cache=None, watched=None):
+        """`watched` receives the attention [batch, GUIDED_HEADS, time, time] of the first heads."""
         batch, time, width = x.shape
         q, k, v = (y.view(batch, time, self.heads, -1).transpose(1, 2) for y in self.attn.c_attn(self.ln_1(x)).chunk(3, 2))
         causal = True
@@ -68,6 +73,9 @@ class Block(nn.Module):
             if cache:
                 k, v = torch.cat([cache[0], k], 2), torch.cat([cache[1], v], 2)
             cache[:] = [k, v]
+        if watched is not None:
+            odds = q[:, :GUIDED_HEADS] @ k[:, :GUIDED_HEADS].transpose(2, 3) / math.sqrt(width // self.heads)
+            watched.append(odds.masked_fill(torch.ones(time, time, dtype=torch.bool).triu(1), -torch.inf).softmax(3))
         y = F.scaled_dot_product_attention(q, k, v, is_causal=causal)
         x = x + F.dropout(self.attn.c_proj(y.transpose(1, 2).reshape(batch, time, width)), drop, self.training)
         y = self.mlp.c_proj(F.gelu(self.mlp.c_fc(self.ln_2(x)), approximate="tanh"))
@@ -233,10 +241,10 @@ class Gpt(nn.Module):
         ids = torch.cat([torch.tensor([self.config.start]), codes])
         return (self.mel_embedding(ids) + self.mel_pos_embedding.emb.weight[at])[None]
 
-    def logits(self, x, caches=None):
+    def logits(self, x, caches=None, watched=None):
         x = F.dropout(x, self.drop, self.training)
         for i, block in enumerate(self.gpt.h):
-            x = block(x, self.drop, None if caches is None else caches[i])
+            x = block(x, self.drop, None if caches is None else caches[i], watched if i in GUIDED_LAYERS else None)
         return self.mel_head(self.final_norm(self.gpt.ln_f(x)))
 
     @torch.no_grad()

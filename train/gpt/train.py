@@ -24,6 +24,8 @@ from .model import Config, Gpt
 
 BATCH, REFERENCE = 16, 150
 SILENT, JOINED, DROPOUT = 0.75, 0.2, 0.1  # shares of sentences without sound, of joined ones, of split pieces
+GUIDANCE = 0.2  # weight of the attention's loss
+NEAR = 10  # characters to either side of where a code's phone should be in the text
 
 
 def manners(data: Path) -> dict[str, tuple[float, float, float]]:
@@ -45,26 +47,41 @@ class Batches:
         self.rng, self.clips = random.Random(seed), clips
         self.pieces = text.load(data)
         self.manner = manners(data)
+        self.said = labels.corpus(data)
         self.silent = [u for p in sorted((data / "prosody").glob("text_*.npz")) for u in labels.load(p, labels.means(data))]
         self.same: dict[str, list] = {}
         for clip in clips:
             self.same.setdefault(clip.voice, []).append(clip)
 
     def sample(self):
-        """Text ids, codes, style vector and reference content of one sentence."""
+        """Text ids, codes, style vector, reference content of one sentence, and which pieces each code is near."""
         rng = self.rng
         clip = rng.choice(self.clips)
         speed, power, shift = self.manner[clip.id]
         if self.silent and rng.random() < SILENT:
             said = [rng.choice(self.silent) for _ in range(2 if rng.random() < JOINED else 1)]
-            words = " ".join(u.text for u in said)
             # A voice's own pace and range vary about the manner of the clip.
-            codes = np.concatenate([u.codes(speed * rng.uniform(0.93, 1.07), power, shift) for u in said])
+            rates = [speed * rng.uniform(0.93, 1.07) for _ in said]
+            parts = [u.codes(r, power, shift) for u, r in zip(said, rates)]
         else:
-            words, codes = clip.text, clip.codes
+            said, rates, parts = [self.said[clip.id]], [1.0], [clip.codes]
+        words, codes = " ".join(u.text for u in said), np.concatenate(parts)
         ids = self.pieces.encode(text.prepared(words), enable_sampling=rng.random() < 0.5, alpha=DROPOUT, nbest_size=-1)
         start = rng.randint(0, max(0, len(clip.content) - REFERENCE))
-        return ids, codes, clip.style, clip.content[start:start + REFERENCE]
+        return ids, codes, clip.style, clip.content[start:start + REFERENCE], self.near(ids, said, rates, parts)
+
+    def near(self, ids, said, rates, parts) -> np.ndarray:
+        """Whether each piece is within NEAR characters of what each code (and the stop) stands for: [codes + 1, pieces].
+
+        Phones are spread evenly over the characters of their sentence, which is true to a word or two."""
+        ends = np.cumsum([len(self.pieces.id_to_piece(i)) for i in ids])
+        places, before = [], 0
+        total = sum(len(u.text) + 1 for u in said)
+        for utterance, rate, codes in zip(said, rates, parts):
+            places.append((before + utterance.places(len(codes), rate) * len(utterance.text)) / total)
+            before += len(utterance.text) + 1
+        at = np.concatenate([*places, [1.0]])[:, None] * ends[-1]
+        return (ends[None] > at - NEAR) & (np.concatenate(([0], ends[:-1]))[None] < at + NEAR)
 
     def draw(self):
         rows = [self.sample() for _ in range(4 * BATCH)]
@@ -75,24 +92,37 @@ class Batches:
 
 
 def forward(model: Gpt, rows: list):
-    """Loss per code and share of right codes."""
+    """Loss per code, share of right codes, and how little the guided heads look at the text where it is spoken."""
     c = model.config
     longest = max(len(r[3]) for r in rows)
     reference = np.stack([np.pad(r[3], ((0, longest - len(r[3])), (0, 0)), mode="wrap") for r in rows]).astype(np.float32)
     emotion = model.emotion(torch.from_numpy(reference))
     xs, targets = [], []
-    for (ids, codes, style, _), feeling in zip(rows, emotion):
+    for (ids, codes, style, *_), feeling in zip(rows, emotion):
         codes = torch.from_numpy(np.asarray(codes)).long()
         before = model.prefix(torch.from_numpy(style), feeling, torch.tensor(ids))
         xs.append(torch.cat([before, model.code_rows(codes)], 1)[0])
         targets.append(torch.cat([torch.full((before.shape[1],), -1), codes, torch.tensor([c.stop])]))
     x = torch.nn.utils.rnn.pad_sequence(xs, batch_first=True)
     target = torch.nn.utils.rnn.pad_sequence(targets, batch_first=True, padding_value=-1)
-    logits = model.logits(x)
+    watched = []
+    logits = model.logits(x, watched=watched if model.training else None)
     loss = F.cross_entropy(logits.flatten(0, 1), target.flatten(), ignore_index=-1)
     known = target >= 0
     guess = logits.argmax(2)
-    return loss, (guess == target)[known].float().mean()
+    return loss, (guess == target)[known].float().mean(), lost(watched, rows)
+
+
+def lost(watched: list, rows: list) -> torch.Tensor:
+    """Minus the logarithm of the attention's share that lies near the spoken text."""
+    losses = []
+    for i, (ids, codes, *_, near) in enumerate(rows if watched else []):
+        text, start = 4, len(ids) + 5  # behind speaker, two empty rows and the start of the text; behind its stop
+        near = torch.from_numpy(near)
+        for attention in watched:
+            here = attention[i, :, start:start + len(codes) + 1, text:text + len(ids)]
+            losses.append(-((here * near).sum(2) + 1e-3).log().mean())
+    return torch.stack(losses).mean() if losses else torch.zeros(())
 
 
 def phones(codes) -> list[int]:
@@ -115,11 +145,11 @@ def distance(a: list, b: list) -> int:
 def validate(model: Gpt, pieces, clips: list) -> tuple[float, float]:
     """Loss on sentences never seen; phone error rate of what it says for them."""
     model.eval()
-    rows = [(pieces.encode(text.prepared(c.text)), c.codes, c.style, c.content[:REFERENCE]) for c in clips]
+    rows = [(pieces.encode(text.prepared(c.text)), c.codes, c.style, c.content[:REFERENCE], None) for c in clips]
     loss = np.mean([forward(model, [r])[0].item() for r in rows])
     wrong = total = 0
     generator = torch.Generator().manual_seed(1)
-    for ids, codes, style, content in rows[:16]:
+    for ids, codes, style, content, _ in rows[:16]:
         feeling = model.emotion(torch.from_numpy(content.astype(np.float32))[None])[0]
         said = model.generate(torch.from_numpy(style), feeling, torch.tensor(ids), generator=generator, limit=2 * len(codes) + 50)
         wrong, total = wrong + distance(phones(said), phones(codes)), total + len(phones(codes))
@@ -148,21 +178,21 @@ def main() -> None:
     seen, held = ([c for c in clips if c.kind == s] for s in ("eval", "held"))
     batches = Batches(args.data, [c for c in clips if c.kind in ("train", "varied")], f"{args.seed} {run.step}")
     torch.manual_seed(args.seed + run.step)
-    sums, counted = np.zeros(2), 0
+    sums, counted = np.zeros(3), 0
     while run.progress < 1 and not run.stop:
         for group in learn.param_groups:
             group["lr"] = 1.5e-3 * run.rate(warmup=200)
-        loss, right = forward(model, batches.draw())
+        loss, right, away = forward(model, batches.draw())
         learn.zero_grad()
-        loss.backward()
+        (loss + GUIDANCE * away).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         learn.step()
         run.step += 1
         average(ema, model, run.step, 0.999)
-        sums, counted = sums + [loss.item(), right.item()], counted + 1
+        sums, counted = sums + [loss.item(), right.item(), away.item()], counted + 1
         if run.step % 50 == 0:
-            run.log(loss=sums[0] / counted, right=sums[1] / counted, sentences=len(batches.silent))
-            sums, counted = np.zeros(2), 0
+            run.log(loss=sums[0] / counted, right=sums[1] / counted, away=sums[2] / counted, sentences=len(batches.silent))
+            sums, counted = np.zeros(3), 0
         if run.due():
             run.save({name: module.state_dict() for name, module in modules.items()})
             a, b = validate(ema, batches.pieces, seen), validate(ema, batches.pieces, held)

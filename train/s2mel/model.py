@@ -233,10 +233,10 @@ class S2Mel(nn.Module):
         self.codec, self.regulator, self.estimator = Codec(c), Regulator(c), Estimator(c)
 
     @torch.no_grad()
-    def solve(self, prompt, content, style, steps=16, guidance=0.7, generator=None):
+    def solve(self, prompt, content, style, steps=16, guidance=0.7, noise=1.0, generator=None):
         """Mel [1, frames, mels] after the prompt; `content` [1, prompt + frames, channels]."""
         known = prompt.shape[1]
-        x = torch.randn(1, content.shape[1], MELS, generator=generator)
+        x = noise * torch.randn(1, content.shape[1], MELS, generator=generator)
         given = torch.zeros_like(x)
         given[:, :known] = prompt
         x[:, :known] = 0
