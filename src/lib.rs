@@ -36,7 +36,7 @@ pub use files::ModelFiles;
 pub use kernels::{Bits, WeightType};
 pub use pipeline::{
     Chunk, Conditioning, Emotion, EmotionClip, EmotionVector, Noise, Observer, Options, Precision, Progress,
-    REFERENCE_SECONDS, ReferenceFeatures, Request, Segment, Speech, Stage, Synthesizer, Timings, Utterance, Voice,
-    VoiceInfo, VoiceStore,
+    REFERENCE_SECONDS, ReferenceFeatures, Request, Script, Segment, Speech, Stage, Streaming, Synthesizer, Timings,
+    Utterance, Voice, VoiceInfo, VoiceStore,
 };
 pub use text::{Language, TextOptions};

@@ -16,6 +16,32 @@ pub fn pcm16_truncated(samples: &[f32]) -> Vec<i16> {
     samples.iter().map(|s| (s * 32_767.0).clamp(-32_767.0, 32_767.0) as i16).collect()
 }
 
+/// Samples from -1 to 1 as 16-bit little-endian PCM.
+pub fn pcm16_bytes(samples: &[f32]) -> Vec<u8> {
+    pcm16(samples).into_iter().flat_map(i16::to_le_bytes).collect()
+}
+
+/// The header of a mono file whose length is not known yet: both lengths are the largest possible, which players take as
+/// "until the stream ends".
+pub fn endless_header(rate: u32) -> Vec<u8> {
+    const CHANNELS: u16 = 1;
+    const BYTES: u16 = 2;
+    let mut header = Vec::with_capacity(44);
+    header.extend(b"RIFF");
+    header.extend(u32::MAX.to_le_bytes());
+    header.extend(b"WAVEfmt ");
+    header.extend(16u32.to_le_bytes());
+    header.extend(1u16.to_le_bytes());
+    header.extend(CHANNELS.to_le_bytes());
+    header.extend(rate.to_le_bytes());
+    header.extend((rate * u32::from(CHANNELS * BYTES)).to_le_bytes());
+    header.extend((CHANNELS * BYTES).to_le_bytes());
+    header.extend((8 * BYTES).to_le_bytes());
+    header.extend(b"data");
+    header.extend(u32::MAX.to_le_bytes());
+    header
+}
+
 /// Writes a mono file. It appears under its name only when it is complete; parent directories are created. A device or
 /// a pipe of that name is written to, never replaced.
 pub fn write(path: &Path, samples: &[f32], rate: u32) -> Result<()> {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use indextts::{Bits, Precision, WeightType};
 
-use super::batch::Format as SubtitleFormat;
+use super::subtitles::Format as SubtitleFormat;
 
 /// Zero-shot voice cloning with emotion control.
 ///
@@ -65,9 +65,29 @@ pub struct Say {
     #[arg(long, value_name = "FILE|NAME")]
     pub voice: Option<String>,
 
-    /// Where the wav goes; `-` is standard output
-    #[arg(short, long, value_name = "FILE", default_value = "out.wav")]
-    pub output: PathBuf,
+    /// Where the wav goes; `-` is standard output. out.wav if not given, or standard output with --stream
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
+    /// Write samples while the rest is still being made (and search with one beam if --beams is not given)
+    #[arg(long)]
+    pub stream: bool,
+
+    /// Length of the first piece of a stream, in seconds; every further one is twice as long
+    #[arg(long, value_name = "S", requires = "stream", default_value_t = 0.5)]
+    pub first_chunk: f64,
+
+    /// Samples alone: 16-bit little-endian mono, without the header of a wav file
+    #[arg(long, requires = "stream")]
+    pub raw: bool,
+
+    /// Bring the speech to this loudness, LUFS; -16 is usual
+    #[arg(long, value_name = "LUFS", allow_hyphen_values = true, conflicts_with = "stream")]
+    pub loudness: Option<f64>,
+
+    /// Subtitles beside the output, one cue a segment
+    #[arg(long, value_enum, value_name = "FORMAT", conflicts_with = "stream")]
+    pub subtitles: Option<SubtitleFormat>,
 
     /// Model directory made by `indextts models import`
     #[arg(long, value_name = "DIR", env = "INDEXTTS_MODEL")]
@@ -140,6 +160,10 @@ pub struct ReadingArgs {
     #[arg(long, value_name = "FILE")]
     pub ja_dictionary: Option<PathBuf>,
 
+    /// Speak marks such as [pause:500ms], [voice:NAME] and [emotion:happy=0.6], and SSML, as if they were text
+    #[arg(long)]
+    pub plain_text: bool,
+
     /// Treat the text exactly as the reference does, including what harms it
     #[arg(long)]
     pub faithful_text: bool,
@@ -196,7 +220,7 @@ pub struct PrecisionArgs {
     #[arg(long, value_enum)]
     pub weights: Option<WeightsArg>,
 
-    /// Keep the GPT's weights in 8 or 4 bits
+    /// Keep the weights of the GPT, and of the text-to-emotion model, in 8 or 4 bits
     #[arg(long, value_enum)]
     pub quantize: Option<QuantizeArg>,
 }
@@ -269,6 +293,10 @@ pub struct Batch {
     /// Subtitles beside the joined file, one cue a row
     #[arg(long, value_enum, value_name = "FORMAT", requires = "concat", conflicts_with = "out")]
     pub subtitles: Option<SubtitleFormat>,
+
+    /// Bring every row to this loudness, LUFS; -16 is usual
+    #[arg(long, value_name = "LUFS", allow_hyphen_values = true)]
+    pub loudness: Option<f64>,
 
     /// Keep the single rows of a joined file
     #[arg(long, requires = "concat", conflicts_with = "out")]
@@ -415,17 +443,29 @@ pub struct SamplingArgs {
     #[arg(long, value_name = "N")]
     pub segment_tokens: Option<usize>,
 
-    /// Speak slower (above 1) or faster (below 1); models of IndexTTS-2.5 only
+    /// Speak slower (above 1) or faster (below 1)
     #[arg(long, value_name = "X", conflicts_with = "seconds")]
     pub duration_factor: Option<f64>,
 
-    /// Make the speech this long, in seconds with its pauses; models of IndexTTS-2.5 only
+    /// Make the speech this long, in seconds with its pauses
     #[arg(long, value_name = "S")]
     pub seconds: Option<f64>,
 
     /// Silence between segments, milliseconds, 200
     #[arg(long, value_name = "MS")]
     pub interval_silence: Option<u32>,
+
+    /// Milliseconds over which every segment dies away at its end, 20; 0 turns it off
+    #[arg(long, value_name = "MS")]
+    pub tail_fade: Option<u32>,
+
+    /// Keep the silence at the end of a segment, and stray sounds behind it
+    #[arg(long)]
+    pub no_trim: bool,
+
+    /// How often a segment is made anew that is too long or too short for its text, or repeats itself, 1
+    #[arg(long, value_name = "N")]
+    pub retries: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

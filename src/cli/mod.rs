@@ -11,6 +11,8 @@ mod pull;
 mod say;
 #[cfg(feature = "serve")]
 mod serve;
+mod staging;
+mod subtitles;
 mod text;
 mod voice;
 

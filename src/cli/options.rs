@@ -63,6 +63,9 @@ pub fn settings(
     options.seconds = sampling.seconds;
     set(&mut options.interval_silence, sampling.interval_silence);
     set(&mut options.max_segment_tokens, sampling.segment_tokens);
+    set(&mut options.tail_fade, sampling.tail_fade);
+    options.trim &= !sampling.no_trim;
+    set(&mut options.retries, sampling.retries);
     options.seed = seed;
     options.random_exemplars = emotion.emotion_random;
     options.balanced_emotions = emotion.emotion_balanced;

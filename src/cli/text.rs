@@ -3,7 +3,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use indextts::text::{Reading, Segmenter, TextFrontEnd, spoken};
-use indextts::{ModelConfig, ModelFiles, TextOptions};
+use indextts::{ModelConfig, ModelFiles, Script, TextOptions};
 use serde_json::json;
 
 use super::Failure;
@@ -76,6 +76,11 @@ pub fn text_options(args: &ReadingArgs) -> Result<TextOptions, Failure> {
         segmenter: segmenter.map(Arc::new),
         faithful: args.faithful_text,
     })
+}
+
+/// The text with its markup understood, unless it is to be spoken as it is.
+pub fn script(text: &str, args: &ReadingArgs) -> Result<Script, Failure> {
+    Ok(if args.plain_text { Script::plain(text) } else { text.parse()? })
 }
 
 /// The text itself: typed, of a file, or from standard input.

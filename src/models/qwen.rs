@@ -6,7 +6,7 @@ use burn::nn::{Embedding, EmbeddingConfig, RmsNorm, RmsNormConfig};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use crate::kernels::swiglu;
+use crate::kernels::{Bits, swiglu};
 use crate::nn::attention::{attend_cached, attend_causal, merge_heads};
 use crate::nn::kv_cache::{KvCache, LayerCache};
 use crate::nn::linear::{Linear, LinearConfig};
@@ -95,6 +95,21 @@ impl QwenConfig {
 }
 
 impl Qwen {
+    /// With the weights of its layers in few bits; norms and the embedding, which is also its head, stay as they are.
+    pub fn quantize(self, bits: Bits) -> Self {
+        let layer = |layer: Layer| Layer {
+            query: layer.query.quantize(bits),
+            key: layer.key.quantize(bits),
+            value: layer.value.quantize(bits),
+            output: layer.output.quantize(bits),
+            gate: layer.gate.quantize(bits),
+            up: layer.up.quantize(bits),
+            down: layer.down.quantize(bits),
+            ..layer
+        };
+        Self { layers: self.layers.into_iter().map(layer).collect(), ..self }
+    }
+
     /// An empty cache for this network.
     pub fn cache(&self) -> KvCache {
         KvCache::new(self.layers.len())

@@ -10,7 +10,7 @@ use burn::tensor::ops::ConvOptions;
 /// Taps of the low-pass filter at the doubled rate.
 const TAPS: usize = 12;
 /// Samples to either side that a filter reads at the single rate.
-const REACH: usize = TAPS / 4;
+pub const REACH: usize = TAPS / 4;
 const WIDTH: usize = 2 * REACH + 1;
 /// Guards the division by `exp(beta)`.
 const EPSILON: f64 = 1e-9;

@@ -3,10 +3,14 @@
 //! [`Synthesizer`] holds the networks, [`Voice`] what is derived from a reference clip, [`Request`] what is asked for.
 pub mod decode;
 mod emotion;
+mod finish;
 mod networks;
 mod options;
+mod plausible;
 mod progress;
 mod read_emotion;
+mod script;
+mod segment;
 mod synthesize;
 mod utterance;
 mod voice;
@@ -15,8 +19,10 @@ mod voice_store;
 
 pub use emotion::{Emotion, EmotionVector};
 pub use networks::Precision;
-pub use options::Options;
+pub use options::{Options, Streaming};
 pub use progress::{Observer, Progress, Stage, Timings};
+pub use script::{Part, Script};
+pub use segment::SegmentObserver;
 pub use synthesize::{Conditioning, Noise, Request, Segment, Speech, Synthesizer};
 pub use utterance::{Chunk, Utterance};
 pub use voice::{EmotionClip, REFERENCE_SECONDS, ReferenceFeatures, Voice};

@@ -39,7 +39,7 @@ pub(crate) enum Codec {
 pub struct Precision {
     /// Of all linear layers (and the convolutions that run as such), on the CPU.
     pub weights: WeightType,
-    /// Of the GPT's layers, in place of that.
+    /// Of the layers of the GPT and of the text-to-emotion model, in place of that.
     pub gpt: Option<Bits>,
 }
 

@@ -21,17 +21,46 @@ pub struct Options {
     pub interval_silence: u32,
     /// Longest segment, in text tokens.
     pub max_segment_tokens: usize,
-    /// Length of the result against what the model would choose: 2 is twice as slow. Models of the 2.5 layout only.
+    /// Length of the result against what the model would choose: 2 is twice as slow. The reference has it for the 2.5
+    /// layout only; in 2.0 the same length regulator is asked for other lengths.
     pub duration_factor: f64,
     /// Length of the speech in seconds, pauses included, in place of what the model would choose. The segments share it by
-    /// their tokens. Models of the 2.5 layout only.
+    /// their tokens.
     pub seconds: Option<f64>,
+    /// Milliseconds over which every segment dies away at its end; the reference has 0.
+    pub tail_fade: u32,
+    /// Leave out the silence at the end of a segment, and a stray sound behind it; the reference keeps them.
+    pub trim: bool,
+    /// How often a segment whose length cannot be that of its text, or that repeats itself, is made anew. Not in a stream,
+    /// whose first samples are gone by then.
+    pub retries: u32,
     /// How the text is read.
     pub text: TextOptions,
+    /// Give out the samples of a segment while the rest of it is still being made; none gives out whole segments.
+    pub streaming: Option<Streaming>,
     /// Draw the exemplar of each emotion instead of taking the nearest speaker's.
     pub random_exemplars: bool,
     /// Balance and limit emotion vectors as the reference's WebUI does.
     pub balanced_emotions: bool,
+}
+
+/// How a segment is cut into chunks. Only a single beam settles codes before the end of its segment; with several, and
+/// where a length in seconds is asked for, a chunk is a segment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Streaming {
+    /// Length of a segment's first chunk. Every further one is twice as long, up to [`Streaming::LONGEST_SECONDS`]: the
+    /// work that chunks cost on top shrinks, while what has been given out still covers the time that they take.
+    pub first_seconds: f64,
+}
+
+impl Streaming {
+    pub const LONGEST_SECONDS: f64 = 8.0;
+}
+
+impl Default for Streaming {
+    fn default() -> Self {
+        Self { first_seconds: 0.5 }
+    }
 }
 
 impl Default for Options {
@@ -41,9 +70,10 @@ impl Default for Options {
 }
 
 impl Options {
-    /// What a model asks for, as far as its positions reach.
+    /// What a model asks for, as far as its positions reach, with clean ends.
     pub fn of(config: &ModelConfig) -> Self {
-        let mut options = Self::from(&config.defaults);
+        let defaults = Self::from(&config.defaults);
+        let mut options = Self { tail_fade: 20, trim: true, retries: 1, ..defaults };
         let decode = &mut options.decode;
         decode.max_codes = decode.max_codes.min(decode.longest(config.gpt.code_positions));
         options
@@ -67,7 +97,11 @@ impl Options {
             max_segment_tokens: defaults.max_segment_tokens,
             duration_factor: 1.0,
             seconds: None,
+            tail_fade: 0,
+            trim: false,
+            retries: 0,
             text: TextOptions::default(),
+            streaming: None,
             random_exemplars: false,
             balanced_emotions: false,
         }
@@ -90,8 +124,19 @@ impl Options {
         if self.seconds.is_some_and(|seconds| !(0.1..=36_000.0).contains(&seconds)) {
             return wrong("seconds", format!("{:?}", self.seconds), "a number from 0.1 to 36000");
         }
+        if let Some(Streaming { first_seconds }) = self.streaming
+            && !(0.1..=60.0).contains(&first_seconds)
+        {
+            return wrong("first chunk", format!("{first_seconds} s"), "0.1 to 60 s");
+        }
         if self.max_segment_tokens < 5 {
             return wrong("segment tokens", self.max_segment_tokens.to_string(), "at least 5");
+        }
+        if self.tail_fade > 1000 {
+            return wrong("tail fade", format!("{} ms", self.tail_fade), "at most 1000 ms");
+        }
+        if self.retries > 10 {
+            return wrong("retries", self.retries.to_string(), "at most 10");
         }
         if self.interval_silence > 60_000 {
             return wrong("interval silence", format!("{} ms", self.interval_silence), "at most 60000 ms");

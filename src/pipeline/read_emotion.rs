@@ -5,7 +5,7 @@ use tokenizers::Tokenizer;
 
 use super::decode::{processors, rng::draw};
 use super::emotion::EmotionVector;
-use crate::kernels::WeightType;
+use crate::kernels::{Bits, WeightType};
 use crate::models::qwen::{Qwen, QwenConfig};
 use crate::nn::linear::pack;
 use crate::text::emotion_text;
@@ -21,10 +21,11 @@ const MAX_TOKENIZER: u64 = 64 << 20;
 /// Ends an answer.
 const END: [&str; 2] = ["<|im_end|>", "<|endoftext|>"];
 
-/// Loads the model, lets it answer for `text`, and drops it again: it is larger than the GPT and rarely used.
+/// Loads the model, lets it answer for `text`, with linear weights in f16 or in `bits`, and drops it again: it is larger than the GPT and rarely used.
 pub(super) fn read(
     files: &ModelFiles,
     config: &QwenConfig,
+    bits: Option<Bits>,
     text: &str,
     rng: &mut dyn Rng,
     device: &Device,
@@ -40,7 +41,12 @@ pub(super) fn read(
         what,
         hint: "give the emotion with --emotion-vector instead".into(),
     };
-    let model = pack(load_file(config.init(device), files, "qwen.bpk")?, WeightType::F16, device);
+    let model: Qwen = load_file(config.init(device), files, "qwen.bpk")?;
+    let model = match bits {
+        Some(bits) => model.quantize(bits),
+        None => model,
+    };
+    let model = pack(model, WeightType::F16, device);
     let text: String = text.chars().take(MAX_TEXT).collect();
     let prompt = tokenizer.encode(emotion_text::prompt(&text), false).map_err(|e| failed(e.to_string()))?;
     if let Some(id) = prompt.get_ids().iter().find(|id| **id as usize >= config.vocabulary) {

@@ -11,19 +11,19 @@ use rand_distr::{Distribution, StandardNormal};
 
 use crate::audio::decode::{ReferenceAudio, reference_from_bytes};
 use crate::config::ModelConfig;
-use crate::models::flow::{SolveOptions, solve};
 use crate::models::gpt;
 use crate::models::length_regulator::{target_frames_v2, target_frames_v2_5};
 use crate::text::{Language, TextFrontEnd};
 use crate::weights::Manifest;
 use crate::{Error, ModelFiles, Result};
 
-use super::decode::decode;
 use super::emotion::{Emotion, EmotionVector};
-use super::networks::{Codec, Networks, Precision, check_codes};
+use super::networks::{Codec, Networks, Precision};
 use super::options::Options;
 use super::progress::{Observer, Stage, Timings};
 use super::read_emotion;
+use super::script::Script;
+use super::segment::SegmentObserver;
 use super::utterance::Utterance;
 use super::voice::{self, EmotionClip, REFERENCE_SECONDS, ReferenceFeatures, Voice};
 
@@ -70,15 +70,16 @@ pub struct Segment {
 
 /// What the GPT is conditioned on for one utterance, `[1, rows, model]`.
 #[derive(Debug, Clone)]
-pub struct Conditioning(Tensor<3>);
+pub struct Conditioning(pub(super) Tensor<3>);
 
 /// A loaded model. Holds no per-request state: one instance serves any number of threads.
 pub struct Synthesizer {
     files: ModelFiles,
-    config: ModelConfig,
-    networks: Networks,
+    pub(super) config: ModelConfig,
+    pub(super) networks: Networks,
     pub(super) text: TextFrontEnd,
-    device: Device,
+    precision: Precision,
+    pub(super) device: Device,
 }
 
 impl Synthesizer {
@@ -100,7 +101,7 @@ impl Synthesizer {
         let config = ModelConfig::read(&files)?;
         let networks = Networks::load(&files, &config, precision, device)?;
         let text = TextFrontEnd::load(&files, config.gpt.text_tokens, config.gpt.text_positions)?;
-        Ok(Self { files, config, networks, text, device: device.clone() })
+        Ok(Self { files, config, networks, text, precision, device: device.clone() })
     }
 
     pub fn config(&self) -> &ModelConfig {
@@ -217,7 +218,21 @@ impl Synthesizer {
 
     /// Text to speech in pieces: checks the request, splits its text and sets voice and emotion, but speaks nothing yet.
     pub fn plan(&self, request: &Request<'_>, observer: &mut Observer<'_>) -> Result<Utterance> {
-        Utterance::new(self, request, observer)
+        let none =
+            &mut |name: &str| Err(Error::Input { name: "voice".into(), got: name.into(), expected: "none".into() });
+        Utterance::new(self, &Script::plain(request.text), request, none, observer)
+    }
+
+    /// As [`Synthesizer::plan`], for a text with markup in place of `request.text`. `voice` finds the voices that the
+    /// markup names.
+    pub fn plan_script(
+        &self,
+        script: &Script,
+        request: &Request<'_>,
+        voice: &mut dyn FnMut(&str) -> Result<Voice>,
+        observer: &mut Observer<'_>,
+    ) -> Result<Utterance> {
+        Utterance::new(self, script, request, voice, observer)
     }
 
     /// The GPT's conditioning for `voice` with `emotion`.
@@ -264,7 +279,7 @@ impl Synthesizer {
                 expected: "a model imported with its qwen0.6bemo4-merge folder; or use --emotion-vector".into(),
             });
         };
-        read_emotion::read(&self.files, config, text, &mut stream(seed, u64::MAX - 1), &self.device)
+        read_emotion::read(&self.files, config, self.precision.gpt, text, &mut stream(seed, u64::MAX - 1), &self.device)
     }
 
     /// One segment: text ids (without start and stop) to samples.
@@ -277,55 +292,19 @@ impl Synthesizer {
         options: &Options,
         noise: Noise,
         timings: &mut Timings,
-        observer: &mut dyn FnMut(Stage, usize, Option<usize>) -> ControlFlow<()>,
+        observer: &mut SegmentObserver<'_>,
     ) -> Result<Segment> {
-        let networks = &self.networks;
-        let cond = &conditioning.0;
-        let (seed, index) = (options.seed, noise.segment());
-
-        let decoded = timings.measure(Stage::Gpt, || {
-            let prefix = networks.gpt.prefix(cond.clone(), ids, self.language(options))?;
-            let mut rng = stream(seed, 2 * index);
-            decode(&networks.gpt, prefix, &options.decode, &mut rng, &mut |done| observer(Stage::Gpt, done, None))
-        })?;
-        let codes = decoded.codes;
-
-        check_codes(&codes, self.codebook())?;
-
-        let condition = timings.measure(Stage::Content, || {
-            let (features, frames) = self.generated_features(cond.clone(), ids, &codes, options)?;
-            observe(observer, Stage::Content, 0, None)?;
-            Ok(networks.s2mel.regulator.forward(features, frames))
-        })?;
-        let mel = timings.measure(Stage::Mel, || {
-            let [_, prompt_frames, _] = voice.prompt_condition.dims();
-            let condition = Tensor::cat(vec![voice.prompt_condition.clone(), condition], 1);
-            let [_, frames, _] = condition.dims();
-            let bins = self.config.mel.n_mels;
-            let noise = noise.tensor(seed, [1, bins, frames], &self.device)?;
-            let solve_options = SolveOptions { steps: options.steps, guidance: options.guidance };
-            let (prompt, style) = (voice.prompt_mel.clone(), voice.style.clone());
-            let mut step = |done| observer(Stage::Mel, done, Some(options.steps));
-            let mel = solve(&networks.s2mel.dit, noise, prompt, condition, style, &solve_options, &mut step)?;
-            Ok(self.config.s2mel.mel_scale.restore(mel.slice([0..1, 0..bins, prompt_frames..frames])))
-        })?;
-        let samples = timings.measure(Stage::Wave, || {
-            observe(observer, Stage::Wave, 0, None)?;
-            let wave = networks.vocoder.forward(mel.clone());
-            Ok(wave.into_data().iter::<f32>().collect::<Vec<f32>>())
-        })?;
-        if samples.iter().any(|v| !v.is_finite()) {
-            return Err(Error::Generation {
-                stage: "vocoder",
-                what: "the wave holds values that are not numbers".into(),
-                hint: "check the model with `indextts models verify`; on a GPU try --dtype f32 or --device cpu".into(),
-            });
-        }
-        Ok(Segment { codes, mel, samples, cut_off: !decoded.stopped })
+        let mut segment = self.begin(ids, conditioning, options, noise, timings)?;
+        let options = Options { streaming: None, ..options.clone() };
+        let samples = self.advance(&mut segment, voice, conditioning, &options, timings, observer)?;
+        let mel = segment.mel().cloned().map(|mel| self.config.s2mel.mel_scale.restore(mel));
+        let codes = segment.codes();
+        let mel = mel.ok_or(Error::Cancelled)?;
+        Ok(Segment { codes: codes.codes, mel, samples, cut_off: !codes.stopped })
     }
 
     /// Row of the GPT's language table. Models that have one but a single language need no choice.
-    fn language(&self, options: &Options) -> Option<usize> {
+    pub(super) fn language(&self, options: &Options) -> Option<usize> {
         match self.config.gpt.conditioning {
             gpt::Conditioning::Latents(_) => None,
             gpt::Conditioning::Vector { languages: 1, .. } => Some(0),
@@ -333,23 +312,13 @@ impl Synthesizer {
         }
     }
 
-    /// Only the length regulator of 2.5 can be asked for another length.
-    pub(super) fn check_duration(&self, options: &Options) -> Result<()> {
-        let asked = options.seconds.is_some() || options.duration_factor != 1.0;
-        match &self.networks.codec {
-            Codec::Semantic(_) if asked => Err(Error::Input {
-                name: "duration".into(),
-                got: "a length for the speech".into(),
-                expected: "none: only models of IndexTTS-2.5 can be asked for one".into(),
-            }),
-            _ => Ok(()),
-        }
-    }
-
-    /// Mel frames for `content` decoded frames.
+    /// Mel frames for `content` frames of 50 Hz.
     fn target_frames(&self, content: usize, options: &Options) -> Result<usize> {
         let Some(seconds) = options.seconds else {
-            return Ok(target_frames_v2_5(content, options.duration_factor));
+            return Ok(match &self.networks.codec {
+                Codec::Semantic(_) if options.duration_factor == 1.0 => target_frames_v2(content),
+                _ => target_frames_v2_5(content, options.duration_factor).max(1),
+            });
         };
         let frames = seconds * f64::from(self.sample_rate()) / self.config.mel.hop_length as f64;
         let natural = target_frames_v2_5(content, 1.0) as f64;
@@ -364,8 +333,16 @@ impl Synthesizer {
         Ok(frames.round() as usize)
     }
 
+    /// Codes of a second of speech.
+    pub(super) fn code_rate(&self) -> f64 {
+        match &self.networks.codec {
+            Codec::Semantic(_) => 50.0,
+            Codec::Decoder(_) => 25.0,
+        }
+    }
+
     /// Rows of the codebook.
-    fn codebook(&self) -> usize {
+    pub(super) fn codebook(&self) -> usize {
         match &self.networks.codec {
             Codec::Semantic(codec) => codec.codebook_size(),
             Codec::Decoder(codec) => codec.codebook_size(),
@@ -373,7 +350,7 @@ impl Synthesizer {
     }
 
     /// Features of the generated codes `[1, time, width]` and the mel frames they stand for.
-    fn generated_features(
+    pub(super) fn generated_features(
         &self,
         cond: Tensor<3>,
         ids: &[u32],
@@ -391,7 +368,7 @@ impl Synthesizer {
                     Some(projection) => embedded + projection.forward(networks.gpt.latent(cond, ids, codes)?),
                     None => embedded,
                 };
-                (features, target_frames_v2(codes.len()))
+                (features, self.target_frames(codes.len(), options)?)
             }
             Codec::Decoder(codec) => {
                 let features = codec.decode(row);
@@ -402,8 +379,8 @@ impl Synthesizer {
     }
 }
 
-fn observe(
-    observer: &mut dyn FnMut(Stage, usize, Option<usize>) -> ControlFlow<()>,
+pub(super) fn observe(
+    observer: &mut SegmentObserver<'_>,
     stage: Stage,
     done: usize,
     total: Option<usize>,
@@ -426,14 +403,14 @@ pub enum Noise {
 }
 
 impl Noise {
-    fn segment(&self) -> u64 {
+    pub(super) fn segment(&self) -> u64 {
         match self {
             Self::Seeded { segment } => *segment,
             Self::Given(_) => 0,
         }
     }
 
-    fn tensor(self, seed: u64, shape: [usize; 3], device: &Device) -> Result<Tensor<3>> {
+    pub(super) fn tensor(self, seed: u64, shape: [usize; 3], device: &Device) -> Result<Tensor<3>> {
         match self {
             Self::Given(noise) if noise.dims() == shape => Ok(noise),
             Self::Given(noise) => Err(Error::Input {
@@ -444,7 +421,9 @@ impl Noise {
             Self::Seeded { segment } => {
                 let mut rng = stream(seed, 2 * segment + 1);
                 let values: Vec<f32> = StandardNormal.sample_iter(&mut rng).take(shape.iter().product()).collect();
-                Ok(Tensor::from_data(TensorData::new(values, shape), device))
+                // Frame by frame, so that a frame's noise does not depend on how many follow.
+                let [one, bins, frames] = shape;
+                Ok(Tensor::<3>::from_data(TensorData::new(values, [one, frames, bins]), device).swap_dims(1, 2))
             }
         }
     }
@@ -452,7 +431,7 @@ impl Noise {
 
 /// Independent random numbers for each purpose of one request. The generator is counter-based and runs on the host, so
 /// the same seed draws the same numbers on every device.
-fn stream(seed: u64, purpose: u64) -> ChaCha8Rng {
+pub(super) fn stream(seed: u64, purpose: u64) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(purpose);
     rng

@@ -1,33 +1,44 @@
 //! A request on its way: planned once, then spoken piece by piece.
+use super::finish::fade_out;
 use super::options::Options;
 use super::progress::{Observer, Progress, Stage, Timings, report};
+use super::script::Script;
+use super::segment::SegmentInWork;
 use super::synthesize::{Conditioning, Noise, Request, Synthesizer};
 use super::voice::Voice;
 use super::{Emotion, Speech};
-use crate::Result;
+use crate::text::{Language, Reading};
+use crate::{Error, Result};
 
 /// The next samples of an utterance. How many they are is up to the model and the text.
 #[derive(Debug, Clone)]
 pub struct Chunk {
     /// Mono samples, nominally from -1 to 1; silence between segments included.
     pub samples: Vec<f32>,
+    /// Samples of silence at their start.
+    pub silence: usize,
     /// The segment they belong to, from 0.
     pub segment: usize,
+    /// Whether that segment ends with them.
+    pub ends_segment: bool,
 }
 
-/// A [`Request`] whose text is split and whose voice and emotion are set.
+/// A [`Request`] whose text is split and whose voices and emotions are set.
 ///
 /// It borrows nothing, so it can wait in a queue and be continued by any thread. All chunks in a row are exactly the
 /// samples of [`Synthesizer::synthesize`], which is made of them.
 #[derive(Debug, Clone)]
 pub struct Utterance {
-    /// Token ids.
-    segments: Vec<Vec<u32>>,
+    segments: Vec<Segment>,
     /// Segments that are spoken.
     spoken: usize,
-    voice: Voice,
-    conditioning: Conditioning,
+    /// The segment that is being spoken.
+    current: Option<SegmentInWork>,
+    /// In the order in which the text needs them.
+    casts: Vec<Cast>,
     options: Options,
+    /// Silence behind the last segment, milliseconds.
+    end_pause: u32,
     /// Of a length that was asked for.
     seconds_per_token: Option<f64>,
     timings: Timings,
@@ -35,75 +46,171 @@ pub struct Utterance {
     warnings: Vec<String>,
 }
 
+/// Who speaks, and how.
+#[derive(Debug, Clone)]
+struct Cast {
+    voice: Voice,
+    conditioning: Conditioning,
+    language: Language,
+    rate: f64,
+}
+
+/// Text that is spoken in one go.
+#[derive(Debug, Clone)]
+struct Segment {
+    /// Token ids.
+    ids: Vec<u32>,
+    text: String,
+    /// Place in the casts.
+    cast: usize,
+    /// Silence before it, milliseconds.
+    pause: u32,
+}
+
 impl Utterance {
-    /// Plans `request`; see [`Synthesizer::plan`].
-    pub(super) fn new(synthesizer: &Synthesizer, request: &Request<'_>, observer: &mut Observer<'_>) -> Result<Self> {
-        let mut options = request.options.clone();
-        options.check()?;
-        synthesizer.check_duration(&options)?;
-        let mut timings = Timings::default();
-        let reading = timings
-            .measure(Stage::Text, || synthesizer.text.read(request.text, options.max_segment_tokens, &options.text))?;
-        options.text.language = Some(reading.language);
-        let segments = reading.ids();
-        let emotion = match &request.emotion {
-            Emotion::Text { text, weight } => {
-                let segments = segments.len();
-                report(observer, Progress { stage: Stage::Emotion, segment: 0, segments, done: 0, total: None })?;
-                let text = text.as_deref().unwrap_or(request.text);
-                let vector = timings.measure(Stage::Emotion, || synthesizer.read_emotion(text, options.seed))?;
-                Emotion::Vector { vector, weight: *weight }
-            }
-            other => other.clone(),
-        };
-        let tokens: usize = segments.iter().map(Vec::len).sum();
-        let pauses = f64::from(options.interval_silence) / 1000.0 * segments.len().saturating_sub(1) as f64;
-        Ok(Self {
+    /// Plans `script` with the voice, the emotion and the options of `request`, whose text is not looked at;
+    /// see [`Synthesizer::plan_script`].
+    pub(super) fn new(
+        synthesizer: &Synthesizer,
+        script: &Script,
+        request: &Request<'_>,
+        voice: &mut dyn FnMut(&str) -> Result<Voice>,
+        observer: &mut Observer<'_>,
+    ) -> Result<Self> {
+        request.options.check()?;
+        let mut utterance = Self {
+            segments: Vec::new(),
             spoken: 0,
-            voice: request.voice.clone(),
-            conditioning: synthesizer.conditioning(request.voice, &emotion, &options)?,
-            seconds_per_token: options.seconds.take().map(|seconds| (seconds - pauses) / tokens as f64),
-            segments,
-            options,
-            timings,
+            current: None,
+            casts: Vec::new(),
+            options: request.options.clone(),
+            end_pause: script.end_pause,
+            seconds_per_token: None,
+            timings: Timings::default(),
             codes: 0,
-            warnings: reading.warnings,
-        })
+            warnings: Vec::new(),
+        };
+        for part in &script.parts {
+            let reading = utterance.read(synthesizer, &part.text)?;
+            let speaker = part.voice.as_deref().map(&mut *voice).transpose()?;
+            let speaker = speaker.as_ref().unwrap_or(request.voice);
+            let emotion = match (&part.emotion, &request.emotion) {
+                (Some(vector), _) => Emotion::Vector { vector: *vector, weight: 1.0 },
+                (None, Emotion::Text { text, weight }) => {
+                    let segments = utterance.segments.len() + reading.segments.len();
+                    report(observer, Progress { stage: Stage::Emotion, segment: 0, segments, done: 0, total: None })?;
+                    let text = text.as_deref().unwrap_or(&part.text);
+                    let seed = request.options.seed;
+                    let vector = utterance.timings.measure(Stage::Emotion, || synthesizer.read_emotion(text, seed))?;
+                    Emotion::Vector { vector, weight: *weight }
+                }
+                (None, other) => other.clone(),
+            };
+            utterance.casts.push(Cast {
+                voice: speaker.clone(),
+                conditioning: synthesizer.conditioning(speaker, &emotion, &request.options)?,
+                language: reading.language,
+                rate: part.rate,
+            });
+            utterance.add(reading, part.pause);
+        }
+        if utterance.segments.is_empty() {
+            return Err(Error::Input {
+                name: "text".into(),
+                got: "nothing".into(),
+                expected: "something to speak".into(),
+            });
+        }
+        if let Some(seconds) = utterance.options.seconds.take() {
+            let tokens: usize = utterance.segments.iter().map(|segment| segment.ids.len()).sum();
+            let pauses: u32 = utterance.segments.iter().map(|segment| segment.pause).sum::<u32>() + script.end_pause;
+            utterance.seconds_per_token = Some((seconds - f64::from(pauses) / 1000.0) / tokens as f64);
+        }
+        Ok(utterance)
     }
 
-    /// Adds text behind what is still to be spoken, in the same voice and language, at the same speed and with the same
+    fn read(&mut self, synthesizer: &Synthesizer, text: &str) -> Result<Reading> {
+        let read = || synthesizer.text.read(text, self.options.max_segment_tokens, &self.options.text);
+        self.timings.measure(Stage::Text, read)
+    }
+
+    /// Adds the segments of `reading` to what the last cast speaks.
+    fn add(&mut self, reading: Reading, pause: Option<u32>) {
+        let mut pause = pause;
+        for pieces in &reading.segments {
+            let between = if self.segments.is_empty() { 0 } else { self.options.interval_silence };
+            self.segments.push(Segment {
+                ids: pieces.iter().map(|piece| piece.id).collect(),
+                text: crate::text::joined(pieces),
+                cast: self.casts.len() - 1,
+                pause: pause.take().unwrap_or(between),
+            });
+        }
+        self.warnings.extend(reading.warnings);
+    }
+
+    /// Adds text behind what is still to be spoken, in the last voice and language, at the same speed and with the same
     /// emotion. The seed goes on where it is, so the same sentence twice is not spoken twice alike.
     pub fn push(&mut self, synthesizer: &Synthesizer, text: &str) -> Result<()> {
-        let read = || synthesizer.text.read(text, self.options.max_segment_tokens, &self.options.text);
-        let reading = self.timings.measure(Stage::Text, read)?;
-        self.segments.extend(reading.ids());
-        self.warnings.extend(reading.warnings);
+        self.options.text.language = self.casts.last().map(|cast| cast.language);
+        let reading = self.read(synthesizer, text)?;
+        self.add(reading, None);
         Ok(())
     }
 
     /// Speaks the next chunk; none if everything is spoken. After an error the same chunk can be asked for again.
     pub fn next_chunk(&mut self, synthesizer: &Synthesizer, observer: &mut Observer<'_>) -> Result<Option<Chunk>> {
         let (index, count) = (self.spoken, self.segments.len());
-        let Some(ids) = self.segments.get(index) else { return Ok(None) };
+        let Some(Segment { ids, cast, pause, .. }) = self.segments.get(index) else { return Ok(None) };
+        let Some(Cast { voice, conditioning, language, rate }) = self.casts.get(*cast) else { return Ok(None) };
         let mut at = |stage, done, total| observer(Progress { stage, segment: index, segments: count, done, total });
-        let noise = Noise::Seeded { segment: index as u64 };
-        let (voice, conditioning) = (&self.voice, &self.conditioning);
         let seconds = self.seconds_per_token.map(|seconds| seconds * ids.len() as f64);
-        let options = Options { seconds, ..self.options.clone() };
-        let segment = synthesizer.speak(ids, voice, conditioning, &options, noise, &mut self.timings, &mut at)?;
-        if segment.cut_off {
-            let limit = options.decode.max_codes;
-            self.warnings.push(format!(
-                "segment {} of {count} reached the limit of {limit} codes and may be cut off: raise --max-codes or shorten --segment-tokens",
-                index + 1
-            ));
+        let duration_factor = self.options.duration_factor / rate;
+        let mut options = Options { seconds, duration_factor, ..self.options.clone() };
+        options.text.language = Some(*language);
+        let timings = &mut self.timings;
+        let segment = match &mut self.current {
+            Some(segment) => segment,
+            none => {
+                let noise = Noise::Seeded { segment: index as u64 };
+                none.insert(synthesizer.begin(ids, conditioning, &options, noise, timings)?)
+            }
+        };
+        let begins = segment.mel().is_none();
+        let mut made = synthesizer.advance(segment, voice, conditioning, &options, timings, &mut at)?;
+        let hertz = synthesizer.sample_rate() as usize;
+        let silence = if begins { *pause as usize * hertz / 1000 } else { 0 };
+        let ends_segment = segment.is_over();
+        if ends_segment {
+            fade_out(&mut made, options.tail_fade as usize * hertz / 1000);
         }
-        let pause = options.interval_silence as usize * synthesizer.sample_rate() as usize / 1000;
-        let mut samples = vec![0.0; if index > 0 { pause } else { 0 }];
-        samples.extend_from_slice(&segment.samples);
-        self.spoken += 1;
-        self.codes += segment.codes.len();
-        Ok(Some(Chunk { samples, segment: index }))
+        let mut samples = vec![0.0; silence];
+        samples.append(&mut made);
+        if ends_segment {
+            let codes = segment.codes();
+            let of = format!("segment {} of {count}", index + 1);
+            if !codes.stopped {
+                let limit = options.decode.max_codes;
+                self.warnings.push(format!(
+                    "{of} reached the limit of {limit} codes and may be cut off: raise --max-codes or shorten --segment-tokens"
+                ));
+            }
+            if let Some(doubt) = segment.doubt() {
+                self.warnings.push(format!("{of} {doubt}: try another --seed, or more --retries"));
+            }
+            self.codes += codes.codes.len();
+            self.spoken += 1;
+            self.current = None;
+            if self.spoken == count {
+                samples.resize(samples.len() + self.end_pause as usize * hertz / 1000, 0.0);
+            }
+        }
+        Ok(Some(Chunk { samples, silence, segment: index, ends_segment }))
+    }
+
+    /// The text of a segment, as it is spoken.
+    pub fn text(&self, segment: usize) -> Option<&str> {
+        self.segments.get(segment).map(|segment| segment.text.as_str())
     }
 
     /// Whether there is no next chunk.
@@ -121,8 +228,8 @@ impl Utterance {
         &self.warnings
     }
 
-    /// All of it at once.
-    pub(super) fn finish(mut self, synthesizer: &Synthesizer, observer: &mut Observer<'_>) -> Result<Speech> {
+    /// All that is left, at once.
+    pub fn finish(mut self, synthesizer: &Synthesizer, observer: &mut Observer<'_>) -> Result<Speech> {
         let mut samples = Vec::new();
         while let Some(chunk) = self.next_chunk(synthesizer, observer)? {
             samples.extend_from_slice(&chunk.samples);

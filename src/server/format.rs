@@ -66,7 +66,7 @@ impl Format {
     /// What precedes the samples of a stream.
     pub fn header(self, rate: u32) -> Vec<u8> {
         match self {
-            Self::Wav => endless_wav(rate),
+            Self::Wav => wav::endless_header(rate),
             _ => Vec::new(),
         }
     }
@@ -74,28 +74,7 @@ impl Format {
 
 /// 16-bit little-endian samples.
 pub fn pcm(samples: &[f32]) -> Vec<u8> {
-    wav::pcm16(samples).into_iter().flat_map(i16::to_le_bytes).collect()
-}
-
-/// The header of a wav file whose length is not known yet: both lengths are the largest possible, which players take as
-/// "until the stream ends".
-fn endless_wav(rate: u32) -> Vec<u8> {
-    const CHANNELS: u16 = 1;
-    const BYTES: u16 = 2;
-    let mut header = Vec::with_capacity(44);
-    header.extend(b"RIFF");
-    header.extend(u32::MAX.to_le_bytes());
-    header.extend(b"WAVEfmt ");
-    header.extend(16u32.to_le_bytes());
-    header.extend(1u16.to_le_bytes());
-    header.extend(CHANNELS.to_le_bytes());
-    header.extend(rate.to_le_bytes());
-    header.extend((rate * u32::from(CHANNELS * BYTES)).to_le_bytes());
-    header.extend((CHANNELS * BYTES).to_le_bytes());
-    header.extend((8 * BYTES).to_le_bytes());
-    header.extend(b"data");
-    header.extend(u32::MAX.to_le_bytes());
-    header
+    wav::pcm16_bytes(samples)
 }
 
 fn flac(samples: &[f32], rate: u32) -> Result<Vec<u8>, ApiError> {

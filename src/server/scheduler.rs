@@ -3,7 +3,7 @@
 //! A job is in one of three places: in the ring (it has room for its next event in the client's channel), with a worker,
 //! or waiting for its client to take what is there. So a slow client holds up nobody, and no more than a few chunks of it
 //! are in memory.
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,7 +20,7 @@ use super::ServeOptions;
 use super::app::Voices;
 use super::error::ApiError;
 use super::metrics::{Metrics, Outcome};
-use crate::{Emotion, EmotionVector, Error, Options, Request, Result, Synthesizer, Utterance};
+use crate::{Emotion, EmotionVector, Error, Options, Request, Result, Script, Synthesizer, Utterance, Voice};
 
 /// Events that may wait for their client.
 const EVENTS: usize = 4;
@@ -30,7 +30,9 @@ const RETRY: (u64, u64) = (1, 120);
 /// What is to be said, with names instead of tensors.
 #[derive(Debug, Clone)]
 pub struct Spec {
-    pub text: String,
+    /// What it asks for, with the words of [`Script`].
+    pub script: Script,
+    pub characters: usize,
     pub voice: String,
     pub emotion: EmotionChoice,
     pub options: Options,
@@ -314,8 +316,17 @@ impl Job {
             State::New(spec) => {
                 let voice = voices.load(&spec.voice)?;
                 let emotion = spec.emotion.load(voices)?;
-                let request = Request { text: &spec.text, voice: &voice, emotion, options: spec.options.clone() };
-                Box::new(model.plan(&request, &mut observer)?)
+                let names = spec.script.voices().map(|name| Ok((name.to_string(), voices.load(name)?)));
+                let others = names.collect::<Result<HashMap<String, Voice>, ApiError>>()?;
+                let request = Request { text: "", voice: &voice, emotion, options: spec.options.clone() };
+                let mut other = |name: &str| {
+                    others.get(name).cloned().ok_or_else(|| Error::Input {
+                        name: "voice".into(),
+                        got: name.into(),
+                        expected: "one of /v1/audio/voices".into(),
+                    })
+                };
+                Box::new(model.plan_script(&spec.script, &request, &mut other, &mut observer)?)
             }
             State::More(mut utterance, text) => {
                 utterance.push(model, &text)?;

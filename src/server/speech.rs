@@ -20,7 +20,7 @@ use super::app::App;
 use super::error::{ApiError, ErrorBody};
 use super::format::{Format, pcm};
 use super::scheduler::{EmotionChoice, Event, Spec, Ticket, Work};
-use crate::{CodecConfig, EmotionVector};
+use crate::{EmotionVector, Script, Streaming};
 
 /// Names that clients of OpenAI's API often have built in; they mean the one model that is here.
 const ALIASES: [&str; 2] = ["tts-1", "tts-1-hd"];
@@ -63,7 +63,9 @@ pub struct Settings {
     pub voice: Option<String>,
     /// Code of the text's language, such as `en`; found out if not given.
     pub language: Option<String>,
-    /// Models of the 2.5 layout only.
+    /// Understand marks such as `[pause:500ms]`, `[voice:NAME]` and `[emotion:happy=0.6]`, and SSML.
+    pub markup: bool,
+    /// 2 is twice as fast.
     pub speed: Option<f64>,
     /// The tone in words, read by the text-to-emotion model; as `emotion.text`.
     pub instructions: Option<String>,
@@ -74,6 +76,7 @@ pub struct Settings {
     pub steps: Option<usize>,
     /// Strength of classifier-free guidance.
     pub guidance: Option<f64>,
+    /// 1 for a stream if not given: with more, nothing is sent before the end of a segment.
     pub beams: Option<usize>,
     pub temperature: Option<f64>,
     pub top_k: Option<usize>,
@@ -125,8 +128,8 @@ pub async fn create(State(app): State<App>, request: Request) -> Result<Response
     let stream = request.stream || request.stream_format.is_some();
     let sse = request.stream_format == Some(StreamFormat::Sse);
     let format = request.response_format.check(stream && !sse)?;
-    let spec = request.settings.spec(&app, request.input)?;
-    let characters = spec.text.chars().count();
+    let spec = request.settings.spec(&app, request.input, stream)?;
+    let characters = spec.characters;
     let place = app.scheduler.place()?;
     let mut ticket = app.scheduler.submit(Work::New(Box::new(spec)), place);
     tracing::info!(characters, stream, "speech accepted");
@@ -219,7 +222,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 impl Settings {
     /// Everything that can be checked without computing.
-    pub fn spec(&self, app: &App, text: String) -> Result<Spec, ApiError> {
+    pub fn spec(&self, app: &App, text: String, stream: bool) -> Result<Spec, ApiError> {
         let known = &app.options.model;
         if let Some(model) = self.model.as_deref().filter(|m| *m != known.as_str() && !ALIASES.contains(m)) {
             return Err(ApiError::no_model(model, known));
@@ -233,10 +236,14 @@ impl Settings {
             return Err(ApiError::invalid("input", "there is no text to speak"));
         }
         let voice = app.voices.choose(self.voice.as_deref())?;
-        Ok(Spec { text, voice, emotion: self.emotion(app)?, options: self.options(app)? })
+        let script = if self.markup { text.parse()? } else { Script::plain(text) };
+        for name in script.voices() {
+            app.voices.choose(Some(name))?;
+        }
+        Ok(Spec { script, characters, voice, emotion: self.emotion(app)?, options: self.options(app, stream)? })
     }
 
-    fn options(&self, app: &App) -> Result<crate::Options, ApiError> {
+    fn options(&self, app: &App, stream: bool) -> Result<crate::Options, ApiError> {
         fn set<T: Copy>(target: &mut T, given: Option<T>) {
             *target = given.unwrap_or(*target);
         }
@@ -246,7 +253,8 @@ impl Settings {
         }
         let config = app.synthesizer.config();
         let decode = &mut options.decode;
-        set(&mut decode.beams, self.beams);
+        // Several beams settle nothing before the end of a segment.
+        set(&mut decode.beams, self.beams.or(stream.then_some(1)));
         set(&mut decode.temperature, self.temperature);
         set(&mut decode.top_k, self.top_k);
         set(&mut decode.top_p, self.top_p);
@@ -267,12 +275,9 @@ impl Settings {
             Some(speed) if !SPEEDS.contains(&speed) => {
                 return Err(ApiError::invalid("speed", format!("{speed} is not from 0.25 to 4")));
             }
-            Some(speed) if matches!(config.codec, CodecConfig::Decoder(_)) => options.duration_factor = 1.0 / speed,
-            Some(_) => {
-                let message = format!("a model of version {} speaks at its own speed; leave it at 1", config.version);
-                return Err(ApiError::invalid("speed", message));
-            }
+            Some(speed) => options.duration_factor = 1.0 / speed,
         }
+        options.streaming = stream.then(Streaming::default);
         options.check()?;
         Ok(options)
     }

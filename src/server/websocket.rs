@@ -175,7 +175,7 @@ impl Session {
         let Some(text) = self.text.take(self.ending) else { return Ok(()) };
         let work = match std::mem::replace(&mut self.voice, VoiceState::Unset) {
             VoiceState::Silent(utterance) => Work::More(utterance, text),
-            _ => Work::New(Box::new(self.settings.get_or_insert_default().spec(&self.app, text)?)),
+            _ => Work::New(Box::new(self.settings.get_or_insert_default().spec(&self.app, text, true)?)),
         };
         self.voice = VoiceState::Speaking(self.app.scheduler.submit(work, self.place.clone()));
         Ok(())
@@ -208,7 +208,7 @@ impl Session {
         match serde_json::from_str(&text) {
             Ok(ClientMessage::Start(settings)) if self.settings.is_none() => {
                 // Wrong settings are told at once, not with the first sentence.
-                if let Err(error) = settings.spec(&self.app, "test".into()) {
+                if let Err(error) = settings.spec(&self.app, "test".into(), true) {
                     self.fail(error).await?;
                     return Err(End::Close(close_code::POLICY, "unusable settings"));
                 }

@@ -97,6 +97,17 @@ pub struct Reading {
     pub warnings: Vec<String>,
 }
 
+/// The text of `pieces`, without the marks of the vocabulary.
+pub fn joined(pieces: &[Piece]) -> String {
+    let mut text: String = pieces.iter().map(|piece| piece.text.as_str()).collect::<String>().replace('▁', " ");
+    while let Some(from) = text.find("<|")
+        && let Some(length) = text[from..].find("|>")
+    {
+        text.replace_range(from..from + length + 2, "");
+    }
+    text.trim().into()
+}
+
 /// The spoken form of `text` and its language, without any model.
 pub fn spoken(text: &str, options: &TextOptions) -> (Language, String) {
     let language = options.language.unwrap_or_else(|| Language::detect(text));

@@ -108,7 +108,7 @@ fn what_cannot_work_is_refused_with_the_reason() {
     refused(&["HI", "--steps", "0"], 1, "steps");
     refused(&["HI", "--temperature", "-1"], 2, "");
     refused(&["HI", "--temperature", "0"], 1, "temperature");
-    refused(&["HI", "--seconds", "2"], 1, "IndexTTS-2.5");
+    refused(&["HI", "--seconds", "200"], 1, "a tenth to ten times");
     refused(&["HI", "--seconds", "2", "--duration-factor", "2"], 2, "cannot be used with");
     refused(&["HI", "--device", "abacus"], 1, "abacus");
     refused(&["HI", "--emotion-audio", "/nowhere.wav"], 2, "nowhere.wav");
@@ -184,6 +184,93 @@ fn inspect_and_devices_answer() {
     assert!(stdout.contains("IndexTTS 2.0") && stdout.contains("gpt.bpk") && stdout.contains("gpt.pth"), "{stdout}");
     let devices = indextts(&["devices"]);
     assert!(String::from_utf8_lossy(&devices.stdout).contains("cpu"));
+}
+
+/// A stream is the same speech, with a header that names no length; `--raw` is its samples.
+#[test]
+fn a_stream_goes_to_standard_output() {
+    let voice = voice();
+    let stream = |more: &[&str]| {
+        let arguments = ["-q", "say", "HELLO WORLD.", "--model", text(model()), "--voice", text(&voice), "--stream"];
+        let output = indextts(&[&arguments[..], &["--max-codes", "60", "--steps", "2", "--seed", "7"], more].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    };
+    let (wav, raw) = (stream(&["--first-chunk", "0.3"]), stream(&["--first-chunk", "0.3", "--raw"]));
+    assert_eq!((&wav[..4], &wav[40..44], &wav[44..]), (&b"RIFF"[..], &[0xff; 4][..], &raw[..]));
+    let whole = stream(&["--first-chunk", "60", "--raw"]);
+    assert_eq!(raw.len(), whole.len());
+    assert_ne!(raw, whole, "the speech came in one piece");
+    refused(&["HELLO WORLD.", "--stream"], 1, "a stream goes to standard output");
+    refused(&["HELLO WORLD.", "--raw"], 2, "--stream");
+}
+
+fn samples(wav: &[u8]) -> usize {
+    hound::WavReader::new(wav).unwrap().len() as usize
+}
+
+/// Silence is added where it is asked for, and the speech is stretched; both in exact numbers of samples.
+#[test]
+fn markup_and_durations_are_obeyed() {
+    let base = ["--seed", "7", "--no-trim", "--retries", "0", "--interval-silence", "0"];
+    let say = |more: &[&str]| spoken(&[&base[..], more].concat());
+    let (first, second) = (samples(&say(&["HELLO"])), samples(&say(&["HELLO [pause:700ms] HELLO [pause:0.1s]"])));
+    // The second part is drawn with other numbers, but has as many codes: the limit.
+    assert_eq!(second, 2 * first + 22_050 * 8 / 10);
+    assert_eq!(say(&["<speak>HELLO <break time='700ms'/> HELLO <break time='100ms'/></speak>"]).len(), 44 + 2 * second);
+
+    let slow = samples(&say(&["HELLO", "--duration-factor", "2"]));
+    assert!(slow.abs_diff(2 * first) <= 256, "{slow} of {first} samples");
+    let marked = samples(&say(&["[rate:0.5] HELLO"]));
+    assert_eq!(marked, slow);
+    let long = samples(&say(&["HELLO", "--seconds", "0.5"]));
+    assert!(long.abs_diff(22_050 / 2) <= 256, "{long} samples");
+
+    assert_ne!(say(&["[emotion:angry] HELLO"]), say(&["HELLO"]));
+    assert_eq!(say(&["[emotion:angry] HELLO"]), say(&["HELLO", "--emotion-vector", "0,1,0,0,0,0,0,0"]));
+    refused(&["HELLO [voice:nobody] HELLO"], 1, "nobody");
+    refused(&["HELLO [pause:x]"], 1, "500ms");
+    assert_ne!(say(&["HELLO [pause:700ms]", "--plain-text"]).len(), say(&["HELLO [pause:700ms]"]).len());
+}
+
+#[test]
+fn ends_are_clean() {
+    let ends = |more: &[&str]| {
+        let wav = spoken(&[&["HELLO WORLD.", "--seed", "7"], more].concat());
+        let reader = hound::WavReader::new(wav.as_slice()).unwrap();
+        let samples: Vec<i16> = reader.into_samples::<i16>().map(Result::unwrap).collect();
+        let level = |part: &[i16]| (part.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>() / part.len() as f64).sqrt();
+        (samples.len(), level(&samples[samples.len() - 44..]), level(&samples))
+    };
+    let (_, end, all) = ends(&["--no-trim", "--tail-fade", "0"]);
+    assert!(end > all / 4.0, "the model ends in silence by itself: {end} of {all}");
+    let (_, end, all) = ends(&[]);
+    assert!(end < all / 20.0, "{end} of {all}");
+}
+
+#[test]
+fn loudness_and_subtitles_are_as_asked() {
+    let quiet = spoken(&["HELLO WORLD.", "--max-codes", "60", "--loudness", "-30"]);
+    let samples: Vec<f32> = hound::WavReader::new(quiet.as_slice())
+        .unwrap()
+        .into_samples::<i16>()
+        .map(|s| f32::from(s.unwrap()) / 32_768.0)
+        .collect();
+    let loudness = indextts::audio::loudness::integrated(&samples, 22_050).unwrap();
+    assert!((loudness + 30.0).abs() < 0.2, "{loudness} LUFS");
+
+    let directory = tempfile::tempdir().unwrap();
+    let output = directory.path().join("out.wav");
+    let said = say(&["HELLO [pause:1s] WORLD", "--subtitles", "json", "--no-trim"], &output);
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    let cues: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(directory.path().join("out.json")).unwrap()).unwrap();
+    assert_eq!(cues.as_array().unwrap().len(), 2);
+    let time = |cue: usize, end: &str| cues[cue][end].as_f64().unwrap();
+    assert!((time(1, "start") - time(0, "end") - 1.0).abs() < 0.01, "{cues}");
+    let length = f64::from(hound::WavReader::open(&output).unwrap().duration()) / 22_050.0;
+    assert!((time(1, "end") - length).abs() < 0.01, "{cues}");
+    assert_eq!(cues[0]["text"], "HELLO");
 }
 
 /// Weights in few bits change the result a little: other bytes, of a length that 12 codes can have.

@@ -38,6 +38,29 @@ fn bigvgan_parity() {
     close("packed bigvgan", PackedBigVgan::from(model).forward(mel), &io, "wav", SOLVE);
 }
 
+/// What a stream relies on: the samples of a frame depend on no frame farther away than the reach.
+#[test]
+fn samples_depend_on_frames_within_reach_only() {
+    let device = Device::flex();
+    let (config, _) = translated(&golden("bigvgan/config.json"));
+    let (model, reach) = (model(&device), config.reach());
+    let mel: Tensor<3> = Io::open("bigvgan/io.safetensors").tensor("mel", &device);
+    let repeats = (3 * reach).div_ceil(mel.dims()[2]) + 1;
+    let mel = mel.repeat_dim(2, repeats);
+    let hop: usize = config.upsample_rates.iter().product();
+    let (frames, from) = (mel.dims()[2], reach + 7);
+    let whole = model.forward(mel.clone());
+    // The largest difference behind frame `from` when only `context` frames before it are known.
+    let difference = |context: usize| {
+        let part = model.forward(mel.clone().narrow(2, from - context, frames - from + context));
+        let count = (frames - from) * hop;
+        let got = part.narrow(2, context * hop, count);
+        (got - whole.clone().narrow(2, from * hop, count)).abs().max().into_scalar::<f32>()
+    };
+    assert!(difference(reach) < 1e-6, "{reach} frames: {:e}", difference(reach));
+    assert!(difference(reach / 2) > 1e-6, "half of {reach} frames would do");
+}
+
 /// One anti-aliased activation. The golden interleaves the two phases of the doubled rate.
 #[test]
 fn alias_free_activation_parity() {

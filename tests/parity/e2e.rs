@@ -18,11 +18,11 @@ use crate::support::{Io, SOLVE, close, golden, import, json, official_directory}
 const EMO_AUDIO_WEIGHT: f32 = 0.65;
 
 /// A golden model, imported and loaded once, with the golden's stored features as its voice.
-struct Golden {
+pub struct Golden {
     io: Io,
-    synthesizer: Synthesizer,
-    voice: Voice,
-    options: Options,
+    pub synthesizer: Synthesizer,
+    pub voice: Voice,
+    pub options: Options,
 }
 
 fn features(io: &Io, name: &str, mask: &str) -> SeamlessFeatures {
@@ -31,7 +31,7 @@ fn features(io: &Io, name: &str, mask: &str) -> SeamlessFeatures {
     SeamlessFeatures { data: io.floats(name), frames, mask }
 }
 
-fn open() -> Golden {
+pub fn open() -> Golden {
     let io = Io::open("e2e/io.safetensors");
     let directory = tempfile::tempdir().unwrap();
     let (official, model) = (directory.path().join("official"), directory.path().join("model"));

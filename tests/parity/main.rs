@@ -10,6 +10,7 @@ mod e2e;
 mod gpt;
 mod qwen;
 mod s2mel;
+mod streaming;
 mod text;
 mod v2_5;
 mod w2v_bert;

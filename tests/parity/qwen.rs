@@ -1,5 +1,7 @@
 //! The text-to-emotion model against the reference.
 use burn::tensor::Device;
+use burn::tensor::activation::log_softmax;
+use indextts::Bits;
 use indextts::models::qwen::{Qwen, QwenConfig};
 use indextts_import::config::qwen::qwen;
 use indextts_import::tables;
@@ -41,6 +43,25 @@ fn parity_qwen_greedy() {
         ids = vec![best as u32];
     }
     assert_eq!(got, want);
+}
+
+/// In 8 bits the answer is the reference's, and the distance of the logits is measured.
+#[test]
+fn parity_qwen_in_few_bits() {
+    let io = Io::open("qwen_emo/io.safetensors");
+    let ids: Vec<u32> = io.ints("input_ids").iter().map(|id| *id as u32).collect();
+    let logs = |model: Qwen| {
+        let mut cache = model.cache();
+        let last = model.states(&ids, &mut cache).pop().unwrap();
+        log_softmax(model.logits(last), 2)
+    };
+    let exact = log_softmax(io.tensor::<3>("logits", &Device::flex()), 2);
+    for (bits, most) in [(Bits::Eight, 3e-3), (Bits::Four, 0.5)] {
+        let near = logs(open().quantize(bits));
+        let divergence: f32 = (exact.clone().exp() * (exact.clone() - near)).sum_dim(2).mean().into_scalar();
+        println!("qwen           {bits:?} divergence {divergence:.1e} nats");
+        assert!(divergence.abs() <= most, "{bits:?}: {divergence}");
+    }
 }
 
 #[test]

@@ -149,17 +149,3 @@ fn the_language_reaches_the_network() {
     let japanese = golden.say("こんにちは", options(Language::JAPANESE)).unwrap();
     assert!(japanese.warnings.iter().any(|w| w.contains("dictionary")), "{:?}", japanese.warnings);
 }
-
-#[test]
-fn a_model_of_2_0_has_no_say_in_its_length() {
-    let directory = tempfile::tempdir().unwrap();
-    let (official, model) = (directory.path().join("official"), directory.path().join("model"));
-    std::fs::create_dir(&official).unwrap();
-    official_directory(&official);
-    import(&official, &model, Precision::F32).unwrap_or_else(|e| panic!("{e}"));
-    let synthesizer = Synthesizer::load(model.as_path(), &Device::flex()).unwrap();
-    let voice = synthesizer.voice(&load_reference(&golden("e2e/prompt24k.wav"), REFERENCE_SECONDS).unwrap()).unwrap();
-    let golden = Golden { synthesizer, voice };
-    let error = golden.say("Hi", Options { seconds: Some(1.0), ..options(Language::ENGLISH) }).unwrap_err();
-    assert!(error.to_string().contains("IndexTTS-2.5"), "{error}");
-}

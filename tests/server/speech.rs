@@ -50,6 +50,23 @@ async fn a_stream_has_the_same_samples_in_pieces() {
     assert_eq!(audio.collect::<Vec<_>>().concat(), want);
 }
 
+/// A sentence that is longer than the first chunk is sent before all of it is made.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_begins_inside_a_sentence() {
+    let server = Server::start(|_| {});
+    let whole = with(body("HELLO WORLD", 7), json!({ "max_codes": 120, "response_format": "pcm" }));
+    let whole = server.spoken(whole).await;
+    let stream = with(body("HELLO WORLD", 7), json!({ "max_codes": 120, "stream_format": "sse" }));
+    let events = String::from_utf8(server.spoken(stream).await).unwrap();
+    let deltas: Vec<Value> =
+        events.split_terminator("\n\n").map(|event| serde_json::from_str(&event["data: ".len()..]).unwrap()).collect();
+    let audio = deltas.iter().filter_map(|event| Some(BASE64_STANDARD.decode(event["audio"].as_str()?).unwrap()));
+    let audio: Vec<Vec<u8>> = audio.collect();
+    assert!(audio.len() > 2, "{} pieces", audio.len());
+    assert_eq!(audio.concat().len(), whole.len());
+    assert!(audio[0].len() * 3 < whole.len(), "{} of {} bytes in the first piece", audio[0].len(), whole.len());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn flac_is_lossless() {
     let server = Server::start(|_| {});
@@ -113,7 +130,8 @@ async fn what_cannot_work_is_refused_with_the_reason() {
         (json!({ "input": "HI", "response_format": "mp3" }), 400, "wav, pcm or flac"),
         (json!({ "input": "HI", "response_format": "tape" }), 400, "tape"),
         (json!({ "input": "HI", "response_format": "flac", "stream": true }), 400, "flac"),
-        (json!({ "input": "HI", "speed": 2 }), 400, "speed"),
+        (json!({ "input": "HI [voice:nobody] HO", "markup": true }), 404, "nobody"),
+        (json!({ "input": "HI [pause:x]", "markup": true }), 400, "500ms"),
         (json!({ "input": "HI", "speed": 100 }), 400, "0.25"),
         (json!({ "input": "HI", "language": "klingon" }), 400, "language"),
         (json!({ "input": "HI", "steps": 0 }), 400, "steps"),

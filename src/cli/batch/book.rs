@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
 use super::super::Failure;
-use super::staging::{publish, staged};
-use super::subtitles::{Format, Subtitles};
+use super::super::staging::{publish, staged};
+use super::super::subtitles::{Format, Subtitles};
 
 /// Largest wav file, less what its chunks other than the samples need.
 const LARGEST: u64 = u32::MAX as u64 - (1 << 20);

@@ -4,10 +4,10 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use indextts::audio::decode::load_reference;
+use indextts::audio::{decode::load_reference, loudness};
 use indextts::{
-    Emotion, EmotionClip, Error, ModelConfig, Observer, Options, REFERENCE_SECONDS, Request, Speech, Synthesizer,
-    Voice, VoiceStore, device_by_name,
+    Emotion, EmotionClip, Error, ModelConfig, Observer, Options, REFERENCE_SECONDS, Request, Script, Speech,
+    Synthesizer, Voice, VoiceStore, device_by_name,
 };
 use lru::LruCache;
 use sha2::{Digest, Sha256};
@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use super::super::Failure;
 use super::super::args::Batch;
 use super::super::options::{read_text_file, settings};
-use super::super::text::text_options;
+use super::super::text::{script, text_options};
 use super::super::voice;
 use super::row::{self, Row, RowEmotion, Text};
 
@@ -25,6 +25,7 @@ const READY: NonZeroUsize = NonZeroUsize::new(8).unwrap();
 /// Everything that decides how a row sounds.
 pub struct Contents {
     pub text: String,
+    script: Script,
     /// Hash over text, voice, emotion, settings and model.
     pub key: String,
     voice: String,
@@ -93,8 +94,15 @@ impl<'a> Engine<'a> {
         };
         let dictionary = &self.args.reading.ja_dictionary;
         let how = format!("{:?} {:?} {dictionary:?}", self.options(row), self.args.precision.precision());
+        let script = script(&text, &self.args.reading)?;
+        let mut speakers = Vec::new();
+        for name in script.voices().filter(|name| self.stored.contains(name)) {
+            speakers.push(self.stored.path(name)?);
+        }
+        let speakers = speakers.iter().map(|path| self.file_hash(path)).collect::<Result<Vec<_>, _>>()?;
+        let how = format!("{how} {} {:?} {speakers:?}", self.args.reading.plain_text, self.args.loudness);
         let all = serde_json::json!([self.model, text, voice, emotion, row.weight, how]);
-        Ok(Contents { text, key: sha256(all.to_string().as_bytes()), voice, emotion })
+        Ok(Contents { text, script, key: sha256(all.to_string().as_bytes()), voice, emotion })
     }
 
     fn options(&self, row: &Row) -> Options {
@@ -127,7 +135,14 @@ impl<'a> Engine<'a> {
                 Emotion::Clip { clip: clip.clone(), weight }
             }
         };
-        Ok(synthesizer.synthesize(&Request { text: &contents.text, voice, emotion, options }, observer)?)
+        let request = Request { text: &contents.text, voice, emotion, options };
+        let mut other = |name: &str| voice::named(Some(name), synthesizer, &self.stored);
+        let utterance = synthesizer.plan_script(&contents.script, &request, &mut other, observer)?;
+        let mut speech = utterance.finish(synthesizer, observer)?;
+        if let Some(target) = self.args.loudness {
+            loudness::normalize(&mut speech.samples, speech.sample_rate, target)?;
+        }
+        Ok(speech)
     }
 
     /// The hash of a clip, read once as long as the file does not change.

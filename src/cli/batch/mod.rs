@@ -6,8 +6,6 @@ mod book;
 mod engine;
 mod journal;
 mod row;
-mod staging;
-mod subtitles;
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
@@ -22,14 +20,12 @@ use serde_json::json;
 
 use super::Failure;
 use super::args::Batch;
+use super::staging::{publish, staged};
 use super::{progress, voice};
 use book::Piece;
 use engine::{Contents, Engine, file_sha256};
 use journal::{Journal, State};
 use row::{Common, Outputs, Row, Text};
-use staging::{publish, staged};
-
-pub use subtitles::Format;
 
 /// Longest line accepted, bytes.
 const MAX_LINE: u64 = 16 << 20;

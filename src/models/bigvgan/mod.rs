@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize};
 
 pub use packed::PackedBigVgan;
 
-use crate::nn::snake::{AliasFreeSnake, Resampler};
+use crate::nn::snake::{self, AliasFreeSnake, Resampler};
+
+const PRE_KERNEL: usize = 7;
+const POST_KERNEL: usize = 7;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -47,6 +50,24 @@ pub struct ResidualBlock {
 }
 
 impl BigVganConfig {
+    /// Mel frames to either side of a frame that its samples depend on.
+    pub fn reach(&self) -> usize {
+        // Up and down again.
+        let activation = 2 * snake::REACH;
+        let block = |kernel: usize, dilations: &[usize]| -> usize {
+            dilations.iter().map(|dilation| (kernel - 1) / 2 * (dilation + 1) + 2 * activation).sum()
+        };
+        let blocks = self.block_kernels.iter().zip(&self.block_dilations);
+        let block = blocks.map(|(&kernel, dilations)| block(kernel, dilations)).max().unwrap_or(0);
+        let (mut frames, mut rate) = (PRE_KERNEL as f64 / 2.0, 1.0);
+        for (&up, &kernel) in self.upsample_rates.iter().zip(&self.upsample_kernels) {
+            frames += kernel as f64 / up as f64 / rate;
+            rate *= up as f64;
+            frames += block as f64 / rate;
+        }
+        (frames + (activation + POST_KERNEL / 2) as f64 / rate).ceil() as usize
+    }
+
     pub fn init(&self, device: &Device) -> BigVgan {
         let width = |stage: usize| self.channels >> stage;
         let stages = self.upsample_rates.len();
@@ -62,11 +83,11 @@ impl BigVganConfig {
             shapes.map(move |(&kernel, dilations)| ResidualBlock::new(width(stage + 1), kernel, dilations, device))
         };
         BigVgan {
-            conv_pre: same_conv(self.mel_bins, self.channels, 7, 1).init(device),
+            conv_pre: same_conv(self.mel_bins, self.channels, PRE_KERNEL, 1).init(device),
             upsamples: (0..stages).map(upsample).collect(),
             blocks: (0..stages).flat_map(stage_blocks).collect(),
             activation_post: AliasFreeSnake::new(width(stages), device),
-            conv_post: same_conv(width(stages), 1, 7, 1).with_bias(false).init(device),
+            conv_post: same_conv(width(stages), 1, POST_KERNEL, 1).with_bias(false).init(device),
             tanh_at_final: self.tanh_at_final,
         }
     }

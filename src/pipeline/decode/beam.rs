@@ -24,18 +24,19 @@ struct Candidate {
 }
 
 /// Beam search and beam sampling after Hugging Face's `BeamSearchScorer`. components.md 6.3.
-pub(super) struct BeamSearch<'a> {
-    options: &'a DecodeOptions,
+#[derive(Debug, Clone)]
+pub(super) struct BeamSearch {
+    options: DecodeOptions,
     vocabulary: Vocabulary,
     beams: Vec<Beam>,
     finished: Hypotheses,
 }
 
-impl<'a> BeamSearch<'a> {
-    pub(super) fn new(options: &'a DecodeOptions, vocabulary: Vocabulary) -> Self {
+impl BeamSearch {
+    pub(super) fn new(options: &DecodeOptions, vocabulary: Vocabulary) -> Self {
         let beam = |i| Beam { codes: Vec::new(), score: if i == 0 { 0.0 } else { NEVER } };
         Self {
-            options,
+            options: options.clone(),
             vocabulary,
             beams: (0..options.beams).map(beam).collect(),
             finished: Hypotheses::new(options.beams, options.length_penalty),
@@ -101,7 +102,7 @@ impl<'a> BeamSearch<'a> {
             let mut row = row.to_vec();
             log_softmax(&mut row);
             self.vocabulary.forbid(&mut row);
-            process(&mut row, self.vocabulary.history(&beam.codes), self.options);
+            process(&mut row, self.vocabulary.history(&beam.codes), &self.options);
             row.iter_mut().for_each(|v| *v += beam.score);
             row
         };
@@ -149,6 +150,7 @@ fn best(rows: &[Vec<f32>], count: usize) -> Vec<Candidate> {
 }
 
 /// A sequence that is no longer continued.
+#[derive(Debug, Clone)]
 struct Hypothesis {
     codes: Vec<u32>,
     /// Sum of log-probabilities divided by a power of the length.
@@ -157,6 +159,7 @@ struct Hypothesis {
 }
 
 /// The best sequences so far.
+#[derive(Debug, Clone)]
 struct Hypotheses {
     kept: Vec<Hypothesis>,
     size: usize,

@@ -13,6 +13,7 @@ use rand::Rng;
 use self::beam::BeamSearch;
 use self::sample::SingleSearch;
 use crate::models::gpt::Gpt;
+use crate::nn::kv_cache::KvCache;
 use crate::{Error, Result};
 
 pub use options::{DecodeOptions, Positions};
@@ -32,15 +33,104 @@ pub struct Codes {
     pub score: f64,
 }
 
-/// Decodes from `prefix` `[1, rows, dim]`, made by [`Gpt::prefix`].
-///
-/// `progress` hears the number of codes so far after each step and may stop the decoding.
-///
-/// The start code, which the codebook does not hold, is never chosen: the reference can choose it and then fails.
+/// A search for codes that can be interrupted: it holds all that the next step needs, and no reference to a network.
+#[derive(Debug, Clone)]
+pub struct Decoding {
+    search: Search,
+    cache: KvCache,
+    positions: Positions,
+    logits: Vec<f32>,
+    /// What was chosen and is still to be fed to the network.
+    next: Option<Next>,
+    generated: usize,
+    over: bool,
+}
+
+impl Decoding {
+    /// Begins after `prefix` `[1, rows, dim]`, made by [`Gpt::prefix`].
+    ///
+    /// The start code, which the codebook does not hold, is never chosen: the reference can choose it and then fails.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for options out of range; [`Error::Generation`] when the network's output is not finite.
+    pub fn start(gpt: &Gpt, prefix: Tensor<3>, options: &DecodeOptions) -> Result<Self> {
+        options.validate(gpt.codes(), gpt.code_positions())?;
+        let tokens = gpt.tokens();
+        let vocabulary = Vocabulary { codes: gpt.codes(), start: tokens.start_code, stop: tokens.stop_code };
+        let search = match options.beams {
+            1 => Search::Single(SingleSearch::new(options, vocabulary)),
+            _ => Search::Beams(BeamSearch::new(options, vocabulary)),
+        };
+        let mut cache = gpt.cache();
+        let logits = read(gpt.prefill(prefix, &mut cache))?;
+        cache.expand(options.beams);
+        Ok(Self { search, cache, positions: options.positions, logits, next: None, generated: 0, over: false })
+    }
+
+    /// Goes on until `count` codes are settled or the search is over. Of several beams nothing is settled before that.
+    ///
+    /// `progress` hears the number of codes so far after each step and may stop the decoding, which can be taken up again.
+    ///
+    /// # Errors
+    /// [`Error::Generation`] when the network's output is not finite or it ends without a single code;
+    /// [`Error::Cancelled`] when `progress` breaks.
+    pub fn advance(
+        &mut self,
+        gpt: &Gpt,
+        count: usize,
+        rng: &mut dyn Rng,
+        progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
+    ) -> Result<()> {
+        while !self.over && self.search.settled().len() < count {
+            if self.next.is_none() {
+                self.next = self.search.advance(&self.logits, rng);
+                self.generated += 1;
+            }
+            let Some(next) = &self.next else {
+                self.over = true;
+                break;
+            };
+            if progress(self.generated).is_break() {
+                return Err(Error::Cancelled);
+            }
+            self.cache.reorder(&next.sources);
+            self.logits = read(gpt.step(&next.codes, self.positions.of(self.generated), &mut self.cache))?;
+            self.next = None;
+        }
+        if !self.over {
+            return Ok(());
+        }
+        self.search.end();
+        match self.search.settled() {
+            [] => Err(Error::Generation {
+                stage: "speech codes",
+                what: "the model ended before the first code".into(),
+                hint: "try another seed, or change the text".into(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Codes that will not change any more.
+    pub fn settled(&self) -> &[u32] {
+        self.search.settled()
+    }
+
+    /// Whether the search has ended.
+    pub fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// What was found.
+    pub fn finish(self) -> Codes {
+        self.search.finish()
+    }
+}
+
+/// Decodes from `prefix` to the end: [`Decoding`] in one go.
 ///
 /// # Errors
-/// [`Error::Input`] for options out of range; [`Error::Generation`] when the network's output is not finite or it ends
-/// without a single code; [`Error::Cancelled`] when `progress` breaks.
+/// As [`Decoding::start`] and [`Decoding::advance`].
 pub fn decode(
     gpt: &Gpt,
     prefix: Tensor<3>,
@@ -48,59 +138,52 @@ pub fn decode(
     rng: &mut dyn Rng,
     progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> Result<Codes> {
-    options.validate(gpt.codes(), gpt.code_positions())?;
-    let tokens = gpt.tokens();
-    let vocabulary = Vocabulary { codes: gpt.codes(), start: tokens.start_code, stop: tokens.stop_code };
-    let mut search = match options.beams {
-        1 => Search::Single(SingleSearch::new(options, vocabulary)),
-        _ => Search::Beams(BeamSearch::new(options, vocabulary)),
-    };
-    let mut cache = gpt.cache();
-    let mut logits = read(gpt.prefill(prefix, &mut cache))?;
-    cache.expand(options.beams);
-    for generated in 1.. {
-        let Some(next) = search.advance(&logits, rng) else { break };
-        if progress(generated).is_break() {
-            return Err(Error::Cancelled);
-        }
-        cache.reorder(&next.sources);
-        logits = read(gpt.step(&next.codes, options.positions.of(generated), &mut cache))?;
-    }
-    let found = search.finish();
-    if found.codes.is_empty() {
-        return Err(Error::Generation {
-            stage: "speech codes",
-            what: "the model ended before the first code".into(),
-            hint: "try another seed, or change the text".into(),
-        });
-    }
-    Ok(found)
+    let mut decoding = Decoding::start(gpt, prefix, options)?;
+    decoding.advance(gpt, usize::MAX, rng, progress)?;
+    Ok(decoding.finish())
 }
 
 /// How the sequences go on: sequence `i` becomes the old sequence `sources[i]` followed by `codes[i]`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Next {
     sources: Vec<usize>,
     codes: Vec<u32>,
 }
 
-enum Search<'a> {
-    Single(SingleSearch<'a>),
-    Beams(BeamSearch<'a>),
+#[derive(Debug, Clone)]
+enum Search {
+    Single(SingleSearch),
+    Beams(BeamSearch),
+    Ended(Codes),
 }
 
-impl Search<'_> {
+impl Search {
     fn advance(&mut self, logits: &[f32], rng: &mut dyn Rng) -> Option<Next> {
         match self {
             Self::Single(search) => search.advance(logits, rng),
             Self::Beams(search) => search.advance(logits, rng),
+            Self::Ended(_) => None,
         }
+    }
+
+    /// Which beam wins is known at the end only.
+    fn settled(&self) -> &[u32] {
+        match self {
+            Self::Single(search) => search.codes(),
+            Self::Beams(_) => &[],
+            Self::Ended(found) => &found.codes,
+        }
+    }
+
+    fn end(&mut self) {
+        *self = Self::Ended(std::mem::replace(self, Self::Ended(Codes::default())).finish());
     }
 
     fn finish(self) -> Codes {
         match self {
             Self::Single(search) => search.finish(),
             Self::Beams(search) => search.finish(),
+            Self::Ended(found) => found,
         }
     }
 }

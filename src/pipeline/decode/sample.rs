@@ -6,22 +6,23 @@ use super::rng::draw;
 use super::{Codes, DecodeOptions, Next, Vocabulary};
 
 /// Greedy search and sampling. Unlike with beams the processors work on raw logits. components.md 6.3, last lines.
-pub(super) struct SingleSearch<'a> {
-    options: &'a DecodeOptions,
+#[derive(Debug, Clone)]
+pub(super) struct SingleSearch {
+    options: DecodeOptions,
     vocabulary: Vocabulary,
     found: Codes,
 }
 
-impl<'a> SingleSearch<'a> {
-    pub(super) fn new(options: &'a DecodeOptions, vocabulary: Vocabulary) -> Self {
-        Self { options, vocabulary, found: Codes::default() }
+impl SingleSearch {
+    pub(super) fn new(options: &DecodeOptions, vocabulary: Vocabulary) -> Self {
+        Self { options: options.clone(), vocabulary, found: Codes::default() }
     }
 
     /// Takes the logits of the next code; `None` when the sequence is over.
     pub(super) fn advance(&mut self, logits: &[f32], rng: &mut dyn Rng) -> Option<Next> {
         let mut row = logits.to_vec();
         self.vocabulary.forbid(&mut row);
-        process(&mut row, self.vocabulary.history(&self.found.codes), self.options);
+        process(&mut row, self.vocabulary.history(&self.found.codes), &self.options);
         let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let weights: Vec<f32> = row.iter().map(|v| (v - max).exp()).collect();
         let code = match self.options.do_sample {
@@ -37,6 +38,11 @@ impl<'a> SingleSearch<'a> {
         self.found.codes.push(code as u32);
         let over = self.found.codes.len() == self.options.max_codes;
         (!over).then(|| Next { sources: vec![0], codes: vec![code as u32] })
+    }
+
+    /// The codes so far.
+    pub(super) fn codes(&self) -> &[u32] {
+        &self.found.codes
     }
 
     pub(super) fn finish(self) -> Codes {

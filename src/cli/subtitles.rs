@@ -1,8 +1,13 @@
-//! Subtitles of an audiobook: one cue a row, written as the rows are joined.
-use std::io::{self, Write};
+//! Subtitles: one cue a segment of a speech, or a row of an audiobook.
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
+use indextts::Error;
 use serde_json::json;
+
+use super::Failure;
+use super::staging::{publish, staged};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -19,6 +24,26 @@ impl Format {
             Self::Json => "json",
         }
     }
+}
+
+/// What is heard from `start` to `end`, seconds.
+pub struct Cue {
+    pub start: f64,
+    pub end: f64,
+    pub text: String,
+}
+
+/// Writes `cues` beside `sound`; returns the name of the file.
+pub fn write(cues: &[Cue], sound: &Path, format: Format) -> Result<PathBuf, Failure> {
+    let path = sound.with_extension(format.extension());
+    let io = |e| Error::io("write", &path)(e);
+    let mut subtitles = Subtitles::new(BufWriter::new(staged(&path)?), format).map_err(io)?;
+    for cue in cues {
+        subtitles.cue(cue.start, cue.end, &cue.text).map_err(io)?;
+    }
+    let file = subtitles.finish().map_err(io)?.into_inner().map_err(|e| io(e.into_error()))?;
+    publish(file, &path)?;
+    Ok(path)
 }
 
 /// Cues on their way into a file.

@@ -4,7 +4,7 @@ use std::path::Path;
 use indextts::Error;
 use tempfile::NamedTempFile;
 
-use super::super::Failure;
+use super::Failure;
 
 /// A temporary file beside `target`, whose directory is made.
 pub fn staged(target: &Path) -> Result<NamedTempFile, Failure> {

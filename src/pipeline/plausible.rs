@@ -1,0 +1,70 @@
+//! Whether a segment's codes can be the speech of its text.
+
+/// Seconds that a text token takes at least, and at most.
+const LEAST: f64 = 0.04;
+const MOST: f64 = 1.2;
+/// Pauses and breath of this many seconds are never too long.
+const SPARE: f64 = 3.0;
+/// A pattern that is repeated for this many seconds is a loop.
+const LOOP: f64 = 3.0;
+/// Longest pattern that is looked for, seconds.
+const PATTERN: f64 = 1.0;
+
+/// What is wrong with `codes`, of which a second has `rate`, as the speech of `tokens` text tokens; `ended` says whether
+/// the model ended them.
+pub fn doubt(codes: &[u32], rate: f64, tokens: usize, ended: bool) -> Option<&'static str> {
+    let (seconds, tokens) = (codes.len() as f64 / rate, tokens as f64);
+    if loops(codes, rate) {
+        Some("repeats itself")
+    } else if ended && seconds < LEAST * tokens {
+        Some("is too short for its text")
+    } else if seconds > MOST * tokens + SPARE {
+        Some("is too long for its text")
+    } else {
+        None
+    }
+}
+
+/// Whether the codes end in one pattern over and over. One code alone is silence or a long vowel, which takes longer to
+/// be a fault.
+fn loops(codes: &[u32], rate: f64) -> bool {
+    let (length, longest) = ((LOOP * rate) as usize, (PATTERN * rate) as usize);
+    let ends_in = |period: usize, length: usize| {
+        codes.len() >= length + period
+            && codes[codes.len() - length..].iter().zip(&codes[codes.len() - length - period..]).all(|(a, b)| a == b)
+    };
+    let one = ends_in(1, longest);
+    ends_in(1, 2 * length) || (!one && (2..=longest).any(|period| ends_in(period, length)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn varied(count: usize) -> Vec<u32> {
+        // Thue and Morse's sequence has no pattern three times in a row.
+        (0..count as u32).map(|i| i.count_ones() % 2).collect()
+    }
+
+    #[test]
+    fn speech_of_every_usual_speed_passes() {
+        for (tokens, codes) in [(1, 20), (10, 30), (10, 100), (10, 500), (120, 900), (5, 400)] {
+            assert_eq!(doubt(&varied(codes), 50.0, tokens, true), None, "{codes} codes for {tokens} tokens");
+        }
+    }
+
+    #[test]
+    fn doubts_are_told() {
+        assert_eq!(doubt(&varied(15), 50.0, 10, true), Some("is too short for its text"));
+        assert_eq!(doubt(&varied(15), 50.0, 10, false), None);
+        assert_eq!(doubt(&varied(800), 50.0, 10, true), Some("is too long for its text"));
+        let mut looping = varied(100);
+        looping.extend((0..200).map(|i| [7, 8, 9][i % 3]));
+        assert_eq!(doubt(&looping, 50.0, 60, true), Some("repeats itself"));
+        let mut silence = varied(100);
+        silence.extend([4; 200]);
+        assert_eq!(doubt(&silence, 50.0, 60, true), None);
+        silence.extend([4; 200]);
+        assert_eq!(doubt(&silence, 50.0, 60, true), Some("repeats itself"));
+    }
+}

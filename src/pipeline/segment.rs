@@ -1,0 +1,297 @@
+//! One text segment on its way from tokens to samples: at once, or in chunks while its codes are still being decoded.
+//!
+//! A chunk is made of the codes so far. Its newest frames are heard by the flow matching but are not settled: the next
+//! chunk makes them again, now that it knows what follows. The frames settled before are the next chunk's prompt, so that
+//! it goes on where they end, and the vocoder reads as many of them as its samples depend on.
+use std::f32::consts::PI;
+use std::ops::ControlFlow;
+
+use burn::tensor::Tensor;
+use rand_chacha::ChaCha8Rng;
+
+use crate::models::flow::{SolveOptions, solve};
+use crate::{Error, Result};
+
+use super::decode::Decoding;
+use super::finish::audible;
+use super::networks::check_codes;
+use super::options::{Options, Streaming};
+use super::plausible::doubt;
+use super::progress::{Stage, Timings};
+use super::synthesize::{Conditioning, Noise, Synthesizer, observe, stream};
+use super::voice::Voice;
+
+/// Seconds behind a chunk that are decoded for its sake.
+const LOOKAHEAD: f64 = 0.16;
+/// Settled frames that prompt a chunk: 2 s.
+const CONTEXT: usize = 172;
+/// Samples over which a chunk takes over from the one before: 5 ms.
+const FADE: usize = 110;
+
+/// Bit of a random stream's number from which the attempt is counted.
+const RETRY: u32 = 40;
+
+/// Hears what a segment is doing: the stage, the steps done and, where it is known, their number.
+pub type SegmentObserver<'a> = dyn FnMut(Stage, usize, Option<usize>) -> ControlFlow<()> + 'a;
+
+/// A segment in work. It holds no reference to the networks and can be continued by any thread.
+#[derive(Debug, Clone)]
+pub(super) struct SegmentInWork {
+    ids: Vec<u32>,
+    decoding: Decoding,
+    rng: ChaCha8Rng,
+    noise: Noise,
+    /// Settled frames `[1, bins, frames]`, on the model's scale.
+    mel: Option<Tensor<3>>,
+    /// What the last chunk made of the time behind its end; the next one fades in over it.
+    tail: Vec<f32>,
+    chunks: u32,
+    /// Attempts that were thrown away.
+    retries: u32,
+    doubt: Option<&'static str>,
+    over: bool,
+}
+
+impl SegmentInWork {
+    /// Whether everything is spoken.
+    pub fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// What is wrong with the length of its codes.
+    pub fn doubt(&self) -> Option<&'static str> {
+        self.doubt
+    }
+
+    /// The codes, and whether the model ended them; known when the segment is over.
+    pub fn codes(&self) -> super::decode::Codes {
+        self.decoding.clone().finish()
+    }
+
+    /// All frames `[1, bins, frames]` so far, on the model's scale.
+    pub fn mel(&self) -> Option<&Tensor<3>> {
+        self.mel.as_ref()
+    }
+
+    fn frames(&self) -> usize {
+        self.mel.as_ref().map_or(0, |mel| mel.dims()[2])
+    }
+}
+
+impl Synthesizer {
+    /// Begins a segment: text ids without start and stop.
+    pub(super) fn begin(
+        &self,
+        ids: &[u32],
+        conditioning: &Conditioning,
+        options: &Options,
+        noise: Noise,
+        timings: &mut Timings,
+    ) -> Result<SegmentInWork> {
+        let decoding = timings.measure(Stage::Gpt, || self.decoding(ids, conditioning, options))?;
+        let rng = stream(options.seed, 2 * noise.segment());
+        Ok(SegmentInWork {
+            ids: ids.to_vec(),
+            decoding,
+            rng,
+            noise,
+            mel: None,
+            tail: Vec::new(),
+            chunks: 0,
+            retries: 0,
+            doubt: None,
+            over: false,
+        })
+    }
+
+    /// The next samples of a segment that is not over: all that are left, unless they are streamed.
+    ///
+    /// A cancelled chunk can be asked for again.
+    pub(super) fn advance(
+        &self,
+        segment: &mut SegmentInWork,
+        voice: &Voice,
+        conditioning: &Conditioning,
+        options: &Options,
+        timings: &mut Timings,
+        observer: &mut SegmentObserver<'_>,
+    ) -> Result<Vec<f32>> {
+        let networks = &self.networks;
+        let settled = segment.frames();
+        // A length that is asked for is shared among all codes, so all have to be there.
+        let streaming = options.streaming.as_ref().filter(|_| options.seconds.is_none());
+        let rate = self.code_rate();
+        let lookahead = (LOOKAHEAD * rate).ceil() as usize;
+        let wanted = streaming.map_or(usize::MAX, |s| s.codes(segment.chunks, rate) + lookahead);
+        timings.measure(Stage::Gpt, || {
+            let mut at = |done| observer(Stage::Gpt, done, None);
+            segment.decoding.advance(&networks.gpt, wanted, &mut segment.rng, &mut at)
+        })?;
+        while streaming.is_none() && self.is_doubtful(segment) && segment.retries < options.retries {
+            segment.retries += 1;
+            tracing::info!("a segment {}: once more", segment.doubt.unwrap_or_default());
+            segment.rng = stream(options.seed, (2 * segment.noise.segment()) | (u64::from(segment.retries) << RETRY));
+            timings.measure(Stage::Gpt, || {
+                segment.decoding = self.decoding(&segment.ids, conditioning, options)?;
+                let mut at = |done| observer(Stage::Gpt, done, None);
+                segment.decoding.advance(&networks.gpt, wanted, &mut segment.rng, &mut at)
+            })?;
+        }
+        let last = segment.decoding.is_over();
+        let codes = segment.decoding.settled();
+        check_codes(codes, self.codebook())?;
+
+        let condition = timings.measure(Stage::Content, || {
+            let (features, frames) = self.generated_features(conditioning.0.clone(), &segment.ids, codes, options)?;
+            observe(observer, Stage::Content, 0, None)?;
+            Ok(networks.s2mel.regulator.forward(features, frames))
+        })?;
+        let frames = condition.dims()[1];
+        let mut mel = timings.measure(Stage::Mel, || self.flow(segment, condition, voice, options, observer))?;
+        let mut frames = frames;
+        if last && options.trim {
+            frames = settled + self.audible(segment.mel.as_ref(), &mel);
+            mel = mel.narrow(2, 0, frames - settled);
+        }
+        let held = if last { 0 } else { (frames * lookahead).div_ceil(codes.len()) };
+        let end = (frames - held).max(settled);
+
+        let wave = timings.measure(Stage::Wave, || {
+            observe(observer, Stage::Wave, 0, None)?;
+            self.render(segment.mel.as_ref(), mel.clone())
+        })?;
+        let hop = self.config.mel.hop_length;
+        let mut samples = wave;
+        let fade = segment.tail.len() as f32;
+        for (i, (sample, before)) in samples.iter_mut().zip(&segment.tail).enumerate() {
+            let weight = 0.5 - 0.5 * (PI * (i as f32 + 0.5) / fade).cos();
+            *sample = before + weight * (*sample - before);
+        }
+        let rest = samples.split_off((end - settled) * hop);
+        let kept = mel.narrow(2, 0, end - settled);
+        segment.mel = Some(match segment.mel.take() {
+            Some(mel) => Tensor::cat(vec![mel, kept], 2),
+            None => kept,
+        });
+        segment.tail = rest.into_iter().take(FADE).collect();
+        segment.chunks += 1;
+        segment.over = last;
+        Ok(samples)
+    }
+
+    fn decoding(&self, ids: &[u32], conditioning: &Conditioning, options: &Options) -> Result<Decoding> {
+        let gpt = &self.networks.gpt;
+        let prefix = gpt.prefix(conditioning.0.clone(), ids, self.language(options))?;
+        Decoding::start(gpt, prefix, &options.decode)
+    }
+
+    fn is_doubtful(&self, segment: &mut SegmentInWork) -> bool {
+        let codes = segment.codes();
+        segment.doubt = doubt(&codes.codes, self.code_rate(), segment.ids.len(), codes.stopped);
+        segment.doubt.is_some()
+    }
+
+    /// How many frames of `mel` are to be heard, which ends the segment begun with `before`; at least one.
+    fn audible(&self, before: Option<&Tensor<3>>, mel: &Tensor<3>) -> usize {
+        let settled = before.map_or(0, |before| before.dims()[2]);
+        let mel = match before {
+            Some(before) => Tensor::cat(vec![before.clone(), mel.clone()], 2),
+            None => mel.clone(),
+        };
+        // Natural logarithms of amplitudes; the loudest bin stands for its frame.
+        let peaks = self.config.s2mel.mel_scale.restore(mel).max_dim(1);
+        let levels: Vec<f32> =
+            peaks.into_data().iter::<f32>().map(|level| level * 20.0 / std::f32::consts::LN_10).collect();
+        let rate = self.sample_rate() as f32 / self.config.mel.hop_length as f32;
+        audible(&levels, rate).max(settled + 1) - settled
+    }
+
+    /// Frames `[1, bins, new]` on the model's scale for the part of `condition` `[1, frames, content]` that is not
+    /// settled.
+    fn flow(
+        &self,
+        segment: &SegmentInWork,
+        condition: Tensor<3>,
+        voice: &Voice,
+        options: &Options,
+        observer: &mut SegmentObserver<'_>,
+    ) -> Result<Tensor<3>> {
+        let (settled, frames) = (segment.frames(), condition.dims()[1]);
+        let context = settled.min(CONTEXT);
+        let prompt = voice.prompt_mel.dims()[2];
+        let bins = self.config.mel.n_mels;
+        // Every frame has noise of its own, whichever chunk it is made in.
+        let noise = segment.noise.clone().tensor(options.seed, [1, bins, prompt + frames], &self.device)?;
+        let without_settled = |x: Tensor<3>, dim| match settled - context {
+            0 => x,
+            gone => {
+                let behind = prompt + gone;
+                let length = x.dims()[dim];
+                Tensor::cat(vec![x.clone().narrow(dim, 0, prompt), x.narrow(dim, behind, length - behind)], dim)
+            }
+        };
+        let condition = Tensor::cat(vec![voice.prompt_condition.clone(), condition], 1);
+        let prompt_mel = match &segment.mel {
+            Some(mel) => {
+                Tensor::cat(vec![voice.prompt_mel.clone(), mel.clone().narrow(2, settled - context, context)], 2)
+            }
+            None => voice.prompt_mel.clone(),
+        };
+        let solve_options = SolveOptions { steps: options.steps, guidance: options.guidance };
+        let mel = solve(
+            &self.networks.s2mel.dit,
+            without_settled(noise, 2),
+            prompt_mel,
+            without_settled(condition, 1),
+            voice.style.clone(),
+            &solve_options,
+            &mut |done| observer(Stage::Mel, done, Some(options.steps)),
+        )?;
+        Ok(mel.narrow(2, prompt + context, frames - settled))
+    }
+
+    /// Samples of the frames `mel` `[1, bins, frames]` that follow those `before` them.
+    fn render(&self, before: Option<&Tensor<3>>, mel: Tensor<3>) -> Result<Vec<f32>> {
+        let (context, mel) = match before {
+            Some(before) => {
+                let frames = before.dims()[2];
+                let context = frames.min(self.config.bigvgan.reach());
+                (context, Tensor::cat(vec![before.clone().narrow(2, frames - context, context), mel], 2))
+            }
+            None => (0, mel),
+        };
+        let wave = self.networks.vocoder.forward(self.config.s2mel.mel_scale.restore(mel));
+        let samples: Vec<f32> = wave.into_data().iter::<f32>().skip(context * self.config.mel.hop_length).collect();
+        match samples.iter().all(|v| v.is_finite()) {
+            true => Ok(samples),
+            false => Err(Error::Generation {
+                stage: "vocoder",
+                what: "the wave holds values that are not numbers".into(),
+                hint: "check the model with `indextts models verify`; on a GPU try --dtype f32 or --device cpu".into(),
+            }),
+        }
+    }
+}
+
+impl Streaming {
+    /// Codes of a segment that are to be there, lookahead aside, for its chunk number `chunk`; a second
+    /// has `rate` of them.
+    fn codes(&self, chunk: u32, rate: f64) -> usize {
+        let first = ((self.first_seconds * rate).round() as usize).max(1);
+        // 1, 3, 7, ...: every chunk is twice as long as the one before, up to the longest.
+        let longest = (Self::LONGEST_SECONDS * rate) as usize;
+        (0..=chunk).map(|i| first.saturating_mul(1 << i.min(16)).min(longest.max(first))).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_double_up_to_the_longest() {
+        let streaming = Streaming { first_seconds: 0.5 };
+        let ends: Vec<usize> = (0..7).map(|chunk| streaming.codes(chunk, 50.0)).collect();
+        assert_eq!(ends, [25, 75, 175, 375, 775, 1175, 1575]);
+    }
+}
