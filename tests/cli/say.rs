@@ -273,6 +273,19 @@ fn loudness_and_subtitles_are_as_asked() {
     assert_eq!(cues[0]["text"], "HELLO");
 }
 
+/// A full disk is told, and nothing is left behind; `/dev/full` is one.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_told() {
+    for arguments in [&["HELLO"][..], &["HELLO", "--stream"]] {
+        let output = say(arguments, Path::new("/dev/full"));
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains("/dev/full") && stderr.contains("No space left"), "{stderr}");
+    }
+    assert!(!std::fs::metadata("/dev/full").unwrap().is_file());
+}
+
 /// Weights in few bits change the result a little: other bytes, of a length that 12 codes can have.
 #[test]
 fn every_precision_speaks() {
