@@ -20,6 +20,7 @@ const EMO_AUDIO_WEIGHT: f32 = 0.65;
 /// A golden model, imported and loaded once, with the golden's stored features as its voice.
 pub struct Golden {
     io: Io,
+    device: Device,
     pub synthesizer: Synthesizer,
     pub voice: Voice,
     pub options: Options,
@@ -68,14 +69,14 @@ pub fn open_on(device: &Device) -> Golden {
     };
     let steps = config["diffusion_steps"].as_u64().unwrap() as usize;
     let options = Options { decode, steps, guidance: config["cfg_rate"].as_f64().unwrap(), ..Options::default() };
-    Golden { io, synthesizer, voice, options }
+    Golden { io, device: device.clone(), synthesizer, voice, options }
 }
 
 impl Golden {
     pub fn speak(&self, case: &str, emotion: &Emotion) -> Segment {
         let ids: Vec<u32> = self.io.ints("text_ids").iter().map(|v| *v as u32).collect();
         let conditioning = self.synthesizer.conditioning(&self.voice, emotion, &self.options).unwrap();
-        let noise = Noise::Given(self.io.tensor(&format!("{case}.cfm_z"), self.synthesizer.device()));
+        let noise = Noise::Given(self.io.tensor(&format!("{case}.cfm_z"), &self.device));
         let mut timings = Timings::default();
         let mut observer = |_, _, _| ControlFlow::Continue(());
         self.synthesizer
