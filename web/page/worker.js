@@ -53,7 +53,7 @@ const calls = {
         first ??= (performance.now() - start) / 1000;
         postMessage({ id, samples }, [samples.buffer]);
       }
-      Object.entries(JSON.parse(speaking.takeTimings())).forEach(([stage, time]) => spend(stage, time));
+      JSON.parse(speaking.takeTimings()).forEach(([stage, time]) => spend(stage, time));
       return { seconds, first, wall: (performance.now() - start) / 1000, warnings: speaking.warnings() };
     } finally {
       speaking.free();

@@ -9,10 +9,13 @@ mod settings;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use indextts::audio::decode::{ReferenceAudio, reference_from_bytes};
 use indextts::audio::wav;
-use indextts::{Device, ModelFiles, Progress, REFERENCE_SECONDS, Request, Script, Synthesizer, Utterance, Voice};
+use indextts::{
+    Device, ModelFiles, Progress, REFERENCE_SECONDS, Request, Script, Stage, Synthesizer, Utterance, Voice,
+};
 use js_sys::{Array, Function, JsString, Uint8Array};
 use wasm_bindgen::prelude::*;
 
@@ -141,12 +144,13 @@ impl Speaking {
         Ok(self.utterance.next_chunk(&engine.synthesizer, &mut observer)?.map(|chunk| chunk.samples))
     }
 
-    /// Seconds of every stage since this was last asked, as a JSON object.
+    /// Seconds of every stage since this was last asked, in the order of the stages: JSON, `[["gpt", 0.5], ..]`.
     #[wasm_bindgen(js_name = takeTimings)]
     pub fn take_timings(&mut self) -> String {
         let timings = self.utterance.take_timings();
-        let seconds: BTreeMap<&str, f64> = timings.iter().map(|(s, time)| (s.name(), time.as_secs_f64())).collect();
-        serde_json::json!(seconds).to_string()
+        let seconds: BTreeMap<Stage, Duration> = timings.iter().collect();
+        let rows: Vec<_> = seconds.iter().map(|(stage, time)| (stage.name(), time.as_secs_f64())).collect();
+        serde_json::json!(rows).to_string()
     }
 
     /// What the listener should know.
