@@ -173,4 +173,4 @@ mod implementation {
     }
 }
 
-pub use implementation::{available, multiply};
+pub use implementation::{Pairs, available, multiply};
