@@ -32,6 +32,10 @@ pub enum Error {
     #[error("{name}: got {got}, expected {expected}")]
     Input { name: String, got: String, expected: String },
 
+    /// A device that this build or this machine does not have.
+    #[error("device {name}: {what}; {hint}")]
+    Device { name: String, what: String, hint: String },
+
     /// The model did something that makes its output useless (an empty code list, an impossible code).
     #[error("{stage}: {what}; {hint}")]
     Generation { stage: &'static str, what: String, hint: String },

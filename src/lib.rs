@@ -30,7 +30,7 @@ mod files;
 
 pub use burn::tensor::Device;
 pub use config::{CodecConfig, Defaults, ModelConfig};
-pub use device::{DEVICES, device_by_name};
+pub use device::{Backend, device_by_name};
 pub use error::{Error, Result};
 pub use files::ModelFiles;
 pub use kernels::{Bits, WeightType};

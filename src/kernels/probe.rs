@@ -1,5 +1,5 @@
 //! How fast this machine is at what most of the time goes into.
-use std::time::Instant;
+use web_time::Instant;
 
 use burn::tensor::{Device, Distribution, Tensor};
 

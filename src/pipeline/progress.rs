@@ -1,6 +1,8 @@
 //! What a synthesis reports while it runs, and how long each part took.
 use std::ops::ControlFlow;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use web_time::Instant;
 
 use crate::{Error, Result};
 

@@ -20,6 +20,7 @@ const EMO_AUDIO_WEIGHT: f32 = 0.65;
 /// A golden model, imported and loaded once, with the golden's stored features as its voice.
 pub struct Golden {
     io: Io,
+    device: Device,
     pub synthesizer: Synthesizer,
     pub voice: Voice,
     pub options: Options,
@@ -32,6 +33,10 @@ fn features(io: &Io, name: &str, mask: &str) -> SeamlessFeatures {
 }
 
 pub fn open() -> Golden {
+    open_on(&Device::flex())
+}
+
+pub fn open_on(device: &Device) -> Golden {
     let io = Io::open("e2e/io.safetensors");
     let directory = tempfile::tempdir().unwrap();
     let (official, model) = (directory.path().join("official"), directory.path().join("model"));
@@ -44,7 +49,7 @@ pub fn open() -> Golden {
         (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap().into())
     });
     let files = ModelFiles::in_memory("golden", contents);
-    let synthesizer = Synthesizer::load(files, &Device::flex()).unwrap_or_else(|e| panic!("{e}"));
+    let synthesizer = Synthesizer::load(files, device).unwrap_or_else(|e| panic!("{e}"));
     let reference = ReferenceFeatures {
         speaker: features(&io, "plain.spk_w2v_features", "plain.spk_w2v_mask"),
         emotion: features(&io, "plain.emo_w2v_features", "plain.emo_w2v_mask"),
@@ -64,14 +69,14 @@ pub fn open() -> Golden {
     };
     let steps = config["diffusion_steps"].as_u64().unwrap() as usize;
     let options = Options { decode, steps, guidance: config["cfg_rate"].as_f64().unwrap(), ..Options::default() };
-    Golden { io, synthesizer, voice, options }
+    Golden { io, device: device.clone(), synthesizer, voice, options }
 }
 
 impl Golden {
-    fn speak(&self, case: &str, emotion: &Emotion) -> Segment {
+    pub fn speak(&self, case: &str, emotion: &Emotion) -> Segment {
         let ids: Vec<u32> = self.io.ints("text_ids").iter().map(|v| *v as u32).collect();
         let conditioning = self.synthesizer.conditioning(&self.voice, emotion, &self.options).unwrap();
-        let noise = Noise::Given(self.io.tensor(&format!("{case}.cfm_z"), &Device::flex()));
+        let noise = Noise::Given(self.io.tensor(&format!("{case}.cfm_z"), &self.device));
         let mut timings = Timings::default();
         let mut observer = |_, _, _| ControlFlow::Continue(());
         self.synthesizer
@@ -80,7 +85,7 @@ impl Golden {
     }
 
     /// Codes equal; 99.9 % of the samples within 3 steps of 16-bit PCM.
-    fn check(&self, case: &str, segment: Segment) {
+    pub fn check(&self, case: &str, segment: Segment) {
         let codes: Vec<i64> = segment.codes.iter().map(|c| i64::from(*c)).collect();
         assert_eq!(codes, self.io.ints(&format!("{case}.codes")), "{case}: codes");
         close("e2e", segment.mel, &self.io, &format!("{case}.mel_gen"), SOLVE);

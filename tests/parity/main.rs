@@ -3,6 +3,8 @@
 mod support;
 
 mod audio;
+#[cfg(any(feature = "ndarray", feature = "wgpu"))]
+mod backends;
 mod bigvgan;
 mod campplus;
 mod codec;

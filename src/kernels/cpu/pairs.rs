@@ -1,21 +1,16 @@
 //! Products of pairs in bfloat16, for processors that have them (AVX-512 BF16): twice the multiplications of f32.
 //!
 //! Inputs and weights are rounded to 8 bits of mantissa, sums are f32.
-use super::linear::{PANEL, Part, Rows};
+use super::linear::{Part, Rows};
 
 use half::bf16;
-
-/// Rows in bfloat16, two neighbouring values in each element.
-pub struct Pairs {
-    values: Vec<u32>,
-    /// Elements of a row.
-    width: usize,
-    stride: usize,
-}
 
 #[cfg(not(target_arch = "x86_64"))]
 mod implementation {
     use super::*;
+
+    /// There are none.
+    pub enum Pairs {}
 
     pub fn available() -> bool {
         false
@@ -23,12 +18,12 @@ mod implementation {
 
     impl Pairs {
         pub fn of(_rows: Rows<'_>) -> Self {
-            Self { values: Vec::new(), width: 0, stride: 0 }
+            unreachable!("never called where `available` is false");
         }
     }
 
-    pub fn multiply(_x: &Pairs, _first: usize, _count: usize, _weight: &[bf16], _target: Part<'_>) {
-        unreachable!("never called where `available` is false");
+    pub fn multiply(x: &Pairs, _first: usize, _count: usize, _weight: &[bf16], _target: Part<'_>) {
+        match *x {}
     }
 }
 
@@ -41,13 +36,21 @@ mod implementation {
 
     use rayon::prelude::*;
 
-    use super::super::linear::Start;
+    use super::super::linear::{PANEL, Start};
     use super::*;
 
     /// Values that a thread converts at a time.
     const CHUNK: usize = 16 << 10;
     /// Vectors of 16 outputs in a panel.
     const VECTORS: usize = PANEL / 16;
+
+    /// Rows in bfloat16, two neighbouring values in each element.
+    pub struct Pairs {
+        values: Vec<u32>,
+        /// Elements of a row.
+        width: usize,
+        stride: usize,
+    }
 
     /// Whether this processor has the instructions.
     pub fn available() -> bool {
@@ -170,4 +173,4 @@ mod implementation {
     }
 }
 
-pub use implementation::{available, multiply};
+pub use implementation::{Pairs, available, multiply};

@@ -1,0 +1,87 @@
+// The model's own thread. Requests come as {id, call, ...}; answers go as {id, result | error}, and on the way {id, progress}
+// and {id, samples}.
+let wasm, engine;
+const cancelled = { id: 0, flag: null };
+
+const calls = {
+  // `build` names the module; `threads` workers share its memory.
+  async start({ build, threads, flag }) {
+    cancelled.flag = flag ? new Int32Array(flag) : null;
+    wasm = await import(`./${build}/indextts_web.js`);
+    await wasm.default();
+    if (threads > 1) await wasm.initThreadPool(threads);
+  },
+
+  load({ name, files }) {
+    engine?.free();
+    engine = undefined;
+    engine = new wasm.Engine(name, files.map(file => file.name), files.map(file => file.bytes));
+    return { sampleRate: engine.sampleRate, voices: engine.builtInVoices() };
+  },
+
+  addVoice({ name, bytes, samples, rate }) {
+    if (samples) engine.addVoiceSamples(name, samples, rate);
+    else engine.addVoiceFile(name, bytes);
+  },
+
+  async speak({ id, text, voice, settings }) {
+    const start = performance.now();
+    const seconds = {};
+    const spend = (stage, time) => { seconds[stage] = (seconds[stage] ?? 0) + time; };
+    if (!engine.hasVoice(voice)) {
+      postMessage({ id, progress: { stage: "voice", segment: 0, segments: 1, done: 0 } });
+      engine.useBuiltInVoice(voice);
+      spend("voice", (performance.now() - start) / 1000);
+    }
+    const speaking = engine.plan(text, voice, JSON.stringify(settings));
+    try {
+      let told = 0;
+      const progress = (stage, segment, segments, done, total) => {
+        if (performance.now() - told > 50) {
+          told = performance.now();
+          postMessage({ id, progress: { stage, segment, segments, done, total } });
+        }
+        return isCancelled(id);
+      };
+      let first;
+      for (;;) {
+        // Lets a message of cancellation in.
+        await new Promise(resolve => setTimeout(resolve));
+        if (isCancelled(id)) throw new Error("cancelled");
+        const samples = speaking.next(engine, progress);
+        if (!samples) break;
+        first ??= (performance.now() - start) / 1000;
+        postMessage({ id, samples }, [samples.buffer]);
+      }
+      JSON.parse(speaking.takeTimings()).forEach(([stage, time]) => spend(stage, time));
+      return { seconds, first, wall: (performance.now() - start) / 1000, warnings: speaking.warnings() };
+    } finally {
+      speaking.free();
+    }
+  },
+};
+
+function isCancelled(id) {
+  return cancelled.id === id || (cancelled.flag && Atomics.load(cancelled.flag, 0) === id);
+}
+
+onmessage = async ({ data }) => {
+  const { id, call } = data;
+  if (call === "cancel") {
+    cancelled.id = id;
+    return;
+  }
+  try {
+    postMessage({ id, result: await calls[call](data) });
+  } catch (error) {
+    // A trap leaves the module's memory in no state to go on with.
+    const fatal = error instanceof WebAssembly.RuntimeError || error instanceof RangeError;
+    postMessage({ id, error: describe(error), fatal });
+  }
+};
+
+function describe(error) {
+  const text = String(error?.message ?? error);
+  const memory = error instanceof RangeError || /out of memory|memory allocation|unreachable/.test(text);
+  return memory ? `The browser gave no more memory (${text}). Close other tabs, or use a smaller model.` : text;
+}

@@ -1,0 +1,17 @@
+import { chromium } from "playwright-core";
+import { serve } from "./serve.mjs";
+const server = await serve("../dist");
+const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", headless: true, args: ["--no-sandbox","--disable-gpu","--disable-quic","--no-first-run","--disable-background-networking","--disable-component-update","--disable-sync","--autoplay-policy=no-user-gesture-required"] });
+const page = await browser.newPage({ viewport: { width: 900, height: 900 } });
+page.on("console", m => console.log("console", m.type(), m.text()));
+page.on("pageerror", e => console.log("pageerror", e.message));
+const t0 = Date.now();
+await page.goto(server.url + "?backend=" + (process.argv[2] ?? "simd"));
+await page.waitForFunction(() => !document.getElementById("speak").disabled || !document.getElementById("error").hidden, null, { timeout: 60000 });
+console.log("ready", Date.now() - t0, await page.textContent("#status"), await page.textContent("#error"));
+await page.fill("#text", "Hello world, this is a test of speech.");
+await page.click("#speak");
+await page.waitForFunction(() => !document.getElementById("download").hidden || !document.getElementById("error").hidden, null, { timeout: 300000 });
+console.log("done", Date.now() - t0, await page.textContent("#status"), await page.textContent("#error"), await page.textContent("#timings"));
+await page.screenshot({ path: "/root/notes/page.png", fullPage: true });
+await browser.close(); server.close();
