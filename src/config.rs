@@ -64,6 +64,8 @@ pub struct Defaults {
     pub steps: usize,
     /// Strength of classifier-free guidance.
     pub guidance: f64,
+    /// Scale of the noise that the flow matching starts from.
+    pub noise: f64,
     /// Longest segment, in text tokens.
     pub max_segment_tokens: usize,
     /// Silence between segments, milliseconds.
@@ -81,6 +83,7 @@ impl Default for Defaults {
             max_codes: 1500,
             steps: 25,
             guidance: 0.7,
+            noise: 1.0,
             max_segment_tokens: 120,
             interval_silence: 200,
         }

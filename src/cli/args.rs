@@ -439,6 +439,10 @@ pub struct SamplingArgs {
     #[arg(long, value_name = "R")]
     pub cfg: Option<f64>,
 
+    /// Scale of the noise that the flow matching starts from, 1; less is plainer and clearer
+    #[arg(long, value_name = "R")]
+    pub noise: Option<f64>,
+
     /// Longest segment in text tokens, 120
     #[arg(long, value_name = "N")]
     pub segment_tokens: Option<usize>,

@@ -15,6 +15,9 @@ pub struct Options {
     pub steps: usize,
     /// Strength of classifier-free guidance; 0 turns it off.
     pub guidance: f64,
+    /// Scale of the noise that the flow matching starts from; the reference has 1. With less the sound comes nearer to
+    /// the average of what it could be: plainer, and clearer where a model is small.
+    pub noise: f64,
     /// Same seed, same device: same bytes.
     pub seed: u64,
     /// Silence between segments, milliseconds.
@@ -92,6 +95,7 @@ impl Options {
             },
             steps: defaults.steps,
             guidance: defaults.guidance,
+            noise: defaults.noise,
             seed: 0,
             interval_silence: defaults.interval_silence,
             max_segment_tokens: defaults.max_segment_tokens,
@@ -117,6 +121,9 @@ impl Options {
         }
         if !(0.0..=10.0).contains(&self.guidance) {
             return wrong("guidance", self.guidance.to_string(), "a number from 0 to 10");
+        }
+        if !(0.0..=2.0).contains(&self.noise) {
+            return wrong("noise", self.noise.to_string(), "a number from 0 to 2");
         }
         if !(0.1..=10.0).contains(&self.duration_factor) {
             return wrong("duration factor", self.duration_factor.to_string(), "a number from 0.1 to 10");

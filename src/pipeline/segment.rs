@@ -222,6 +222,7 @@ impl Synthesizer {
         let bins = self.config.mel.n_mels;
         // Every frame has noise of its own, whichever chunk it is made in.
         let noise = segment.noise.clone().tensor(options.seed, [1, bins, prompt + frames], &self.device)?;
+        let noise = if options.noise == 1.0 { noise } else { noise.mul_scalar(options.noise) };
         let without_settled = |x: Tensor<3>, dim| match settled - context {
             0 => x,
             gone => {

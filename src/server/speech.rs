@@ -76,6 +76,8 @@ pub struct Settings {
     pub steps: Option<usize>,
     /// Strength of classifier-free guidance.
     pub guidance: Option<f64>,
+    /// Scale of the noise that the flow matching starts from.
+    pub noise: Option<f64>,
     /// 1 for a stream if not given: with more, nothing is sent before the end of a segment.
     pub beams: Option<usize>,
     pub temperature: Option<f64>,
@@ -263,6 +265,7 @@ impl Settings {
         decode.validate(config.gpt.codes, config.gpt.code_positions)?;
         set(&mut options.steps, self.steps.or(app.options.steps));
         set(&mut options.guidance, self.guidance);
+        set(&mut options.noise, self.noise);
         set(&mut options.seed, self.seed);
         set(&mut options.max_segment_tokens, self.segment_tokens);
         set(&mut options.interval_silence, self.interval_silence);
