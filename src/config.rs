@@ -145,7 +145,8 @@ impl ModelConfig {
         files.into_iter().map(|(name, shapes)| (name.to_string(), shapes)).collect()
     }
 
-    pub(crate) fn feature_stats(&self) -> FeatureStatsConfig {
+    /// Of the statistics that normalise what `w2v_bert` hears.
+    pub fn feature_stats(&self) -> FeatureStatsConfig {
         FeatureStatsConfig { size: self.w2v_bert.hidden_size }
     }
 

@@ -25,7 +25,7 @@ pub enum Error {
     Audio { origin: String, what: String, hint: String },
 
     /// A stored voice was made with another model.
-    #[error("{}: this voice was made with another model (fingerprint {voice:.12}, this model's is {model:.12}); make it again of its clip with `indextts voice create`, or use the model it was made with", path.display())]
+    #[error("{}: this voice was made with another model (fingerprint {voice:.12}, this model's is {model:.12}), and its file holds no clip; make it again of one with `indextts voice create`, or use the model it was made with", path.display())]
     StaleVoice { path: PathBuf, voice: String, model: String },
 
     /// A value given by the user is out of range or does not fit the others.

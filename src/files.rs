@@ -6,6 +6,9 @@ use std::sync::Arc;
 
 use crate::{Error, Result};
 
+#[cfg(feature = "nano")]
+static NANO: include_dir::Dir<'_> = include_dir::include_dir!("$CARGO_MANIFEST_DIR/models/nano");
+
 /// A model directory, or its contents in memory (built into the program, or fetched by a page).
 #[derive(Debug, Clone)]
 pub enum ModelFiles {
@@ -24,6 +27,21 @@ impl From<&Path> for ModelFiles {
 }
 
 impl ModelFiles {
+    /// The small English voice model that is built into the program (`models/nano`).
+    #[cfg(feature = "nano")]
+    pub fn nano() -> Self {
+        fn collect(dir: &'static include_dir::Dir<'_>, into: &mut BTreeMap<String, Cow<'static, [u8]>>) {
+            for file in dir.files() {
+                // Names of files in a model are plain ASCII.
+                into.insert(file.path().to_string_lossy().replace('\\', "/"), Cow::Borrowed(file.contents()));
+            }
+            dir.dirs().for_each(|dir| collect(dir, into));
+        }
+        let mut files = BTreeMap::new();
+        collect(&NANO, &mut files);
+        Self::Memory { name: "nano".into(), files: Arc::new(files) }
+    }
+
     /// Files in memory, by name.
     pub fn in_memory<I>(name: &str, files: I) -> Self
     where

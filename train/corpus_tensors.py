@@ -25,6 +25,26 @@ class Clip:
     content: np.ndarray  # [2 n or a few more, width], normalised
     style: np.ndarray  # [size]
     mel: np.ndarray  # [frames, mels], normalised
+    on_codes: np.ndarray  # the same, each phone stretched to its codes: [frames_of(n), mels]
+
+
+def frames_of(codes: int) -> int:
+    """Mel frames of generated codes, as the pipeline counts them."""
+    return int(2 * codes * 1.72)
+
+
+def stretched(spectrum: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """The mel as it would be if every code lasted equally long, by linear interpolation.
+
+    Codes tell the time to 40 ms only. Left as they are, sounds begin up to half of that early or late, which no network
+    can know: it blurs what it learns, consonants first."""
+    codes = len(edges) - 1
+    frames = frames_of(codes)
+    times = np.interp((np.arange(frames) + 0.5) * codes / frames, np.arange(codes + 1), edges)
+    at = (times * RATE / HOP - 0.5).clip(0, len(spectrum) - 1)
+    low = at.astype(int)
+    high, share = np.minimum(low + 1, len(spectrum) - 1), (at - low)[:, None]
+    return ((1 - share) * spectrum[low] + share * spectrum[high]).astype(np.float16)
 
 
 @dataclass
@@ -73,10 +93,12 @@ def build(data: Path, sets: set[str]) -> tuple[list[Clip], Statistics]:
     clips = []
     for clip, hidden, style, spectrum in rows:
         said = utterances[clip["id"]]
+        codes = said.codes()
+        spectrum = (spectrum.astype(np.float32) - statistics.mel_mean) / statistics.mel_std
         clips.append(Clip(
-            clip["id"], clip["voice"], clip["set"], clip["text"], said.codes(),
+            clip["id"], clip["voice"], clip["set"], clip["text"], codes,
             ((hidden.astype(np.float32) - statistics.content_mean) / statistics.content_std).astype(np.float16), style,
-            ((spectrum.astype(np.float32) - statistics.mel_mean) / statistics.mel_std).astype(np.float16)))
+            spectrum.astype(np.float16), stretched(spectrum, said.edges(len(codes)))))
     return clips, statistics
 
 

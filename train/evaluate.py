@@ -52,7 +52,7 @@ def main() -> None:
         sound = average_model(args.data, "s2mel", lambda: s2mel.model.S2Mel(config))
     if args.what == "speech":
         speaker = average_model(args.data, "gpt", lambda: gpt.model.Gpt(gpt.model.Config(codes=labels.CODES)))
-        pieces = gpt.text.load(args.data)
+        reader = gpt.text.Reader(args.data)
     generator = torch.Generator().manual_seed(args.seed)
     audio = args.data / "corpus" / "audio"
     voices = sorted({c.voice for c in wanted})
@@ -66,13 +66,13 @@ def main() -> None:
                 codes = torch.from_numpy(clip.codes.astype(np.int64))[None]
                 if args.what == "speech":
                     content = torch.from_numpy(reference.content[:gpt.train.REFERENCE].astype(np.float32))[None]
-                    ids = torch.tensor(pieces.encode(gpt.text.prepared(clip.text)))
+                    ids = torch.tensor(reader.ids(clip.text))
                     said = speaker.generate(style[0], speaker.emotion(content)[0], ids, args.temperature, generator=generator)
                     codes = torch.tensor(said or [0])[None]
                 before, prompt = s2mel.train.part(reference, 0, args.prompt)
                 prompt = torch.from_numpy(prompt.astype(np.float32))[None]
                 content = torch.cat([sound.regulator(torch.from_numpy(before.astype(np.float32))[None], args.prompt),
-                                     sound.regulator(sound.codec(codes), s2mel.train.frames_of(codes.shape[1]))], 1)
+                                     sound.regulator(sound.codec(codes), corpus_tensors.frames_of(codes.shape[1]))], 1)
                 spectrum = sound.solve(prompt, content, style, args.steps, args.guidance, args.noise, generator)
             samples = wave((spectrum * statistics.mel_std + statistics.mel_mean).transpose(1, 2))[0].clamp(-1, 1)
             path = args.out / f"{clip.id}.wav"

@@ -6,6 +6,7 @@
 """
 import argparse
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,8 @@ MANNERS = {
     "disgusted": (0.86, 0.9, -2.5), "melancholic": (0.78, 0.5, -2.5), "surprised": (1.0, 1.7, 2.5), "calm": (0.9, 0.75, 0.0),
 }
 ROWS = 8  # of the bank for each emotion: clips of different voices
+VOICES = {"bella": "af_bella", "george": "bm_george", "michael": "am_michael"}  # that the model brings along
+LONG = 6.0  # seconds that a clip of theirs should last
 
 
 def official(state: dict, prefix: str = "") -> dict:
@@ -51,6 +54,15 @@ def bank(data: Path, speaker: gpt.model.Gpt) -> tuple[torch.Tensor, torch.Tensor
             styles.append(torch.from_numpy(clips[i].style))
             vectors.append(speaker.emotion(content)[0])
     return torch.stack(styles).float(), torch.stack(vectors).float()
+
+
+def voices(data: Path, out: Path) -> None:
+    """A clip of each of VOICES, the one that is nearest to LONG."""
+    out.mkdir(parents=True, exist_ok=True)
+    clips, _ = corpus_tensors.build(data, {"train"})
+    for name, voice in VOICES.items():
+        best = min((c for c in clips if c.voice == voice), key=lambda c: abs(len(c.codes) * labels.CODE - LONG))
+        shutil.copyfile(data / "corpus" / "audio" / f"{best.id}.flac", out / f"{name}.flac")
 
 
 def configuration(g: gpt.model.Config, s: s2mel.model.Config, statistics, layers: int) -> dict:
@@ -80,7 +92,7 @@ def configuration(g: gpt.model.Config, s: s2mel.model.Config, statistics, layers
         },
         "emo_num": [ROWS] * len(EMOTIONS), "vocoder": {"name": "bigvgan_generator.pt"},
         "defaults": {"beams": 1, "temperature": 0.7, "top_k": 0, "top_p": 0.9, "repetition_penalty": 1.0, "max_codes": 600,
-                     "steps": 8, "guidance": 0.7, "noise": 0.1, "max_segment_tokens": 80, "interval_silence": 100},
+                     "steps": 8, "guidance": 0.7, "noise": 0.1, "max_segment_tokens": 180, "interval_silence": 100},
     }
 
 
@@ -121,8 +133,11 @@ def main() -> None:
     safetensors.torch.save_file(official(content.state_dict()), cache / "w2v-bert-2.0" / "model.safetensors")
     (cache / "bigvgan" / "config.json").write_text(json.dumps(w.official(), indent=1))
     (cache / "w2v-bert-2.0" / "config.json").write_text(json.dumps(e.official(), indent=1))
-    (args.out / "bpe.model").write_bytes((args.data / "stages" / "text" / "bpe.model").read_bytes())
+    for name in ("bpe.model", "lexicon.txt"):
+        shutil.copyfile(args.data / "stages" / "text" / name, args.out / name)
+    shutil.copyfile(Path(__file__).parent / "MODEL_CARD.md", args.out / "MODEL_CARD.md")
     (args.out / "config.yaml").write_text(yaml.safe_dump(configuration(g, s, statistics, e.layers), sort_keys=False))
+    voices(args.data, args.out / "voices")
     print(args.out)
 
 

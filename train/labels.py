@@ -58,7 +58,7 @@ class Utterance:
     def codes(self, rate: float = 1.0, power: float = 1.0, shift: float = 0.0) -> np.ndarray:
         """Speech codes, 25 a second; spoken `rate` times faster, with its pitch range scaled and shifted (semitones)."""
         count = max(1, int(self.seconds / rate / CODE))
-        index = self._align(count, rate)
+        index = self.align(count, rate)
         centres = (np.arange(count) + 0.5) * CODE * rate
         filled = self.filled_pitch()
         # A displaced frame takes the pitch of the phone that it stands for.
@@ -66,9 +66,13 @@ class Utterance:
         pitch = filled[np.minimum((times / PITCH_FRAME).astype(int), len(filled) - 1)] * power + shift
         return code_of(self.phones[index], np.searchsorted(EDGES, pitch))
 
-    def places(self, count: int, rate: float = 1.0) -> np.ndarray:
-        """How far into the sentence, from 0 to 1, each of `count` codes is: the share of phones before it."""
-        return (self._align(count, rate) + 0.5) / len(self.phones)
+    def edges(self, count: int) -> np.ndarray:
+        """When each of `count` codes begins, and the last ends: the codes of a phone share its time evenly. [count + 1]"""
+        index, out = self.align(count), np.zeros(count + 1)
+        firsts = np.flatnonzero(np.diff(index, prepend=-1))
+        for a, b in zip(firsts, [*firsts[1:], count]):
+            out[a:b + 1] = np.linspace(self.starts[index[a]], self.ends[index[a]], b - a + 1)
+        return out
 
     def filled_pitch(self) -> np.ndarray:
         """Relative pitch with the unvoiced stretches bridged."""
@@ -78,7 +82,7 @@ class Utterance:
         where = np.arange(len(known))
         return np.interp(where, where[known], self.semitones[known])
 
-    def _align(self, count: int, rate: float) -> np.ndarray:
+    def align(self, count: int, rate: float = 1.0) -> np.ndarray:
         """Which phone each code stands for: in order, the nearest, and none left out as long as there are codes enough."""
         phones = len(self.phones)
         centres = (np.arange(count) + 0.5) * CODE * rate

@@ -20,6 +20,7 @@ mod report;
 pub mod sentencepiece;
 mod table;
 pub mod tables;
+pub mod tiktoken;
 
 pub use checkpoint::{Checkpoint, ElementType, SourceTensor};
 pub use convert::{Binding, Bound, Precision, bind, check_manifest, check_schema, convert};

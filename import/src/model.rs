@@ -9,7 +9,7 @@ use crate::config::{self, ConfigError, f64_at, usize_at, value_at};
 use crate::error::{Error, Result};
 use crate::layout::{Layout, Role};
 use crate::table::{Table, Vars};
-use crate::{official, sentencepiece, tables};
+use crate::{official, sentencepiece, tables, tiktoken};
 
 /// The w2v-bert layer whose output the official pipeline uses; `w2v_layer` in `config.yaml` says otherwise for models of
 /// other sizes.
@@ -64,6 +64,13 @@ impl Model {
         model.open_common(&layout, path, &official, &mut networks)?;
         model.open_qwen(&layout, &mut networks)?;
         model.copies.extend(voices(dir)?);
+        // Of models of our own training; the official ones have neither.
+        for name in ["lexicon.txt", "MODEL_CARD.md"] {
+            let file = dir.join(name);
+            if file.is_file() {
+                model.copies.push((name.into(), file));
+            }
+        }
         let emotion_groups =
             config::sizes_at(&official, "emo_num").map_err(|source| Error::Config { path: path.into(), source })?;
         networks.insert("emotion_groups".into(), json!(emotion_groups));
@@ -109,7 +116,7 @@ impl Model {
             self.texts.push(("tokenizer.json", sentencepiece::convert_file(pieces)?, pieces.into()));
         } else {
             let [ranks] = layout.require([Role::Tiktoken])?;
-            self.copies.push(("tokenizer.tiktoken".into(), ranks.into()));
+            self.texts.push(("tokenizer.json", tiktoken::convert_file(ranks)?, ranks.into()));
         }
         Ok(networks)
     }

@@ -45,31 +45,33 @@ pub fn endless_header(rate: u32) -> Vec<u8> {
 /// Writes a mono file. It appears under its name only when it is complete; parent directories are created. A device or
 /// a pipe of that name is written to, never replaced.
 pub fn write(path: &Path, samples: &[f32], rate: u32) -> Result<()> {
-    if std::fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir()) {
-        let bytes = encode(samples, rate, path)?;
-        let mut device = std::fs::OpenOptions::new().write(true).open(path).map_err(Error::io("open", path))?;
-        return device.write_all(&bytes).and_then(|()| device.flush()).map_err(Error::io("write", path));
-    }
-    let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
-    let mut file = tempfile::NamedTempFile::new_in(parent).map_err(Error::io("write into", parent))?;
-    let io = Error::io("write", path);
-    if let Err(e) = file.write_all(&encode(samples, rate, path)?).and_then(|()| file.flush()) {
-        return Err(io(e));
-    }
-    readable_by_all(&file);
-    file.persist(path).map_err(|e| Error::io("put in place", path)(e.error))?;
-    Ok(())
+    put(path, &bytes(samples, rate, path)?)
 }
 
 /// Writes a mono file to a stream.
 pub fn write_to(mut stream: impl Write, samples: &[f32], rate: u32) -> Result<()> {
     let name = Path::new("the output stream");
-    let bytes = encode(samples, rate, name)?;
+    let bytes = bytes(samples, rate, name)?;
     stream.write_all(&bytes).and_then(|()| stream.flush()).map_err(Error::io("write to", name))
 }
 
-fn encode(samples: &[f32], rate: u32, path: &Path) -> Result<Vec<u8>> {
+/// Puts a whole file in place, as [`write`] does.
+pub(super) fn put(path: &Path, bytes: &[u8]) -> Result<()> {
+    if std::fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir()) {
+        let mut device = std::fs::OpenOptions::new().write(true).open(path).map_err(Error::io("open", path))?;
+        return device.write_all(bytes).and_then(|()| device.flush()).map_err(Error::io("write", path));
+    }
+    let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
+    let mut file = tempfile::NamedTempFile::new_in(parent).map_err(Error::io("write into", parent))?;
+    file.write_all(bytes).and_then(|()| file.flush()).map_err(Error::io("write", path))?;
+    readable_by_all(&file);
+    file.persist(path).map_err(|e| Error::io("put in place", path)(e.error))?;
+    Ok(())
+}
+
+/// A mono file, or what is wrong.
+pub(super) fn encode(samples: &[f32], rate: u32) -> Result<Vec<u8>, String> {
     let spec =
         hound::WavSpec { channels: 1, sample_rate: rate, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
     let mut bytes = Cursor::new(Vec::with_capacity(44 + 2 * samples.len()));
@@ -77,10 +79,11 @@ fn encode(samples: &[f32], rate: u32, path: &Path) -> Result<Vec<u8>> {
         pcm16(samples).into_iter().try_for_each(|s| writer.write_sample(s))?;
         writer.finalize()
     });
-    match written {
-        Ok(()) => Ok(bytes.into_inner()),
-        Err(e) => Err(Error::Format { path: path.into(), what: e.to_string(), hint: "shorten the text".into() }),
-    }
+    written.map(|()| bytes.into_inner()).map_err(|e| e.to_string())
+}
+
+fn bytes(samples: &[f32], rate: u32, path: &Path) -> Result<Vec<u8>> {
+    encode(samples, rate).map_err(|what| Error::Format { path: path.into(), what, hint: "shorten the text".into() })
 }
 
 /// Temporary files are private; a result has the permissions of any other new file.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use indextts::{Bits, Precision, WeightType};
 
+use super::model::{Model, ModelArg};
 use super::subtitles::Format as SubtitleFormat;
 
 /// Zero-shot voice cloning with emotion control.
@@ -65,16 +66,23 @@ pub struct Say {
     #[arg(long, value_name = "FILE|NAME")]
     pub voice: Option<String>,
 
-    /// Where the wav goes; `-` is standard output. out.wav if not given, or standard output with --stream
+    /// Where the speech goes: a wav file, or one of flac, mp3 or opus if it is named so and this build has the encoder;
+    /// `-` is standard output. out.wav if not given, or standard output with --stream
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 
     /// Write samples while the rest is still being made (and search with one beam if --beams is not given)
-    #[arg(long)]
+    #[arg(long, group = "live")]
     pub stream: bool,
 
+    /// Play the speech while the rest is still being made (and search with one beam if --beams is not given); a file is
+    /// written only with -o
+    #[cfg(feature = "play")]
+    #[arg(long, group = "live", conflicts_with = "loudness")]
+    pub play: bool,
+
     /// Length of the first piece of a stream, in seconds; every further one is twice as long
-    #[arg(long, value_name = "S", requires = "stream", default_value_t = 0.5)]
+    #[arg(long, value_name = "S", requires = "live", default_value_t = 0.5)]
     pub first_chunk: f64,
 
     /// Samples alone: 16-bit little-endian mono, without the header of a wav file
@@ -89,9 +97,8 @@ pub struct Say {
     #[arg(long, value_enum, value_name = "FORMAT", conflicts_with = "stream")]
     pub subtitles: Option<SubtitleFormat>,
 
-    /// Model directory made by `indextts models import`
-    #[arg(long, value_name = "DIR", env = "INDEXTTS_MODEL")]
-    pub model: PathBuf,
+    #[command(flatten)]
+    pub model: ModelArg,
 
     /// Where to compute: auto, cpu
     #[arg(long, default_value = "auto", env = "INDEXTTS_DEVICE")]
@@ -127,9 +134,9 @@ pub struct Text {
     #[arg(long, value_name = "FILE")]
     pub text_file: Option<PathBuf>,
 
-    /// Model directory, to see tokens and segments too
-    #[arg(long, value_name = "DIR", env = "INDEXTTS_MODEL")]
-    pub model: Option<PathBuf>,
+    /// The model, `nano` or a directory, to see tokens and segments too
+    #[arg(long, value_name = "nano|DIR", env = "INDEXTTS_MODEL")]
+    pub model: Option<Model>,
 
     /// Longest segment in text tokens; the model's own if not given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(5..=100_000))]
@@ -156,7 +163,8 @@ pub struct ReadingArgs {
     #[arg(long, value_name = "FILE")]
     pub glossary: Option<PathBuf>,
 
-    /// Set Japanese words apart with this vibrato dictionary (system.dic, best of UniDic 2.1.2)
+    /// Set Japanese words apart with this vibrato dictionary (system.dic, best of UniDic 2.1.2), in place of the model's own
+    /// (see `models dictionary`)
     #[arg(long, value_name = "FILE")]
     pub ja_dictionary: Option<PathBuf>,
 
@@ -179,9 +187,8 @@ pub struct Bench {
     #[arg(long, value_name = "FILE")]
     pub voice: Option<PathBuf>,
 
-    /// Model directory made by `indextts models import`
-    #[arg(long, value_name = "DIR", env = "INDEXTTS_MODEL")]
-    pub model: PathBuf,
+    #[command(flatten)]
+    pub model: ModelArg,
 
     /// Where to compute: auto, cpu
     #[arg(long, default_value = "auto", env = "INDEXTTS_DEVICE")]
@@ -322,9 +329,8 @@ pub struct Batch {
     #[arg(long, value_name = "FILE|NAME")]
     pub voice: Option<String>,
 
-    /// Model directory made by `indextts models import`
-    #[arg(long, value_name = "DIR", env = "INDEXTTS_MODEL")]
-    pub model: PathBuf,
+    #[command(flatten)]
+    pub model: ModelArg,
 
     /// Where to compute: auto, cpu
     #[arg(long, default_value = "auto", env = "INDEXTTS_DEVICE")]
@@ -485,8 +491,10 @@ pub enum ModelsCommand {
     Pull(Pull),
     /// Turn the official files into a model directory
     Import(Import),
+    /// Give a model a dictionary that sets Japanese words apart
+    Dictionary(Dictionary),
     /// Show what a model directory holds
-    Inspect(ModelDir),
+    Inspect(Inspect),
     /// Check every file of a model directory against its hash
     Verify(ModelDir),
 }
@@ -566,6 +574,24 @@ pub enum DtypeArg {
 }
 
 #[derive(Debug, ClapArgs)]
+pub struct Dictionary {
+    /// A dictionary compiled by vibrato (system.dic), or the folder of a MeCab dictionary's sources in UTF-8. The models
+    /// were trained with UniDic 2.1.2 (BSD, LGPL or GPL, at your choice)
+    pub from: PathBuf,
+
+    /// The model directory
+    #[arg(env = "INDEXTTS_MODEL")]
+    pub model: PathBuf,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Inspect {
+    /// `nano`, or a model directory
+    #[arg(value_name = "nano|DIR")]
+    pub model: Model,
+}
+
+#[derive(Debug, ClapArgs)]
 pub struct ModelDir {
     /// Model directory
     #[arg(env = "INDEXTTS_MODEL")]
@@ -586,10 +612,12 @@ pub enum VoiceCommand {
     /// List stored voices
     List(VoicesDir),
     /// Show what is known of a stored voice
-    Show(VoiceName),
+    Show(VoiceShow),
+    /// Make a voice of another model again, of the clip in its file
+    Refresh(VoiceRefresh),
     /// Delete a stored voice
     Remove(VoiceName),
-    /// Copy a stored voice to a file, for another machine with the same model
+    /// Copy a stored voice to a file, for another machine
     Export(VoiceExport),
     /// Store a voice file made by `voice export`
     Import(VoiceImport),
@@ -603,9 +631,8 @@ pub struct VoiceCreate {
     /// The clip (wav, aiff, flac, mp3, ogg or m4a); 5 to 15 seconds of clean speech are best
     pub clip: PathBuf,
 
-    /// Model directory made by `indextts models import`
-    #[arg(long, value_name = "DIR", env = "INDEXTTS_MODEL")]
-    pub model: PathBuf,
+    #[command(flatten)]
+    pub model: ModelArg,
 
     /// Where to compute: auto, cpu
     #[arg(long, default_value = "auto", env = "INDEXTTS_DEVICE")]
@@ -622,6 +649,42 @@ pub struct VoiceCreate {
 #[derive(Debug, ClapArgs)]
 pub struct VoiceName {
     pub name: String,
+
+    #[command(flatten)]
+    pub voices: VoicesDir,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct VoiceShow {
+    pub name: String,
+
+    /// Draw the clip's wave and spectrogram
+    #[arg(long, value_name = "FILE.png")]
+    pub picture: Option<PathBuf>,
+
+    /// Write the clip
+    #[arg(long, value_name = "FILE.wav")]
+    pub wav: Option<PathBuf>,
+
+    /// Play the clip
+    #[cfg(feature = "play")]
+    #[arg(long)]
+    pub play: bool,
+
+    #[command(flatten)]
+    pub voices: VoicesDir,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct VoiceRefresh {
+    pub name: String,
+
+    #[command(flatten)]
+    pub model: ModelArg,
+
+    /// Where to compute: auto, cpu
+    #[arg(long, default_value = "auto", env = "INDEXTTS_DEVICE")]
+    pub device: String,
 
     #[command(flatten)]
     pub voices: VoicesDir,
@@ -657,9 +720,8 @@ pub struct VoiceImport {
 #[cfg(feature = "serve")]
 #[derive(Debug, ClapArgs)]
 pub struct Serve {
-    /// Model directory made by `indextts models import`
-    #[arg(long, value_name = "DIR", env = "INDEXTTS_MODEL")]
-    pub model: PathBuf,
+    #[command(flatten)]
+    pub model: ModelArg,
 
     /// Name of the model in the API; that of its directory if not given
     #[arg(long)]

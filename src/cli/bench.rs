@@ -26,7 +26,7 @@ pub fn run(args: &Bench, quiet: bool) -> Result<(), Failure> {
     bar.set_message("loading");
     let device = device_by_name(&args.device)?;
     let start = Instant::now();
-    let synthesizer = Synthesizer::load_with(args.model.as_path(), args.precision.precision(), &device)?;
+    let synthesizer = Synthesizer::load_with(args.model.files(), args.precision.precision(), &device)?;
     let load = start.elapsed();
 
     let mut options = synthesizer.default_options();

@@ -3,14 +3,19 @@ mod args;
 mod batch;
 mod bench;
 mod devices;
+#[cfg(feature = "play")]
+mod loudspeaker;
+mod model;
 mod models;
 mod options;
+mod picture;
 mod progress;
 #[cfg(feature = "pull")]
 mod pull;
 mod say;
 #[cfg(feature = "serve")]
 mod serve;
+mod sink;
 mod staging;
 mod subtitles;
 mod text;
@@ -92,6 +97,7 @@ pub fn run() -> ExitCode {
         Command::Models(ModelsCommand::Pull(pull)) => pull::run(&pull, args.quiet),
         Command::Batch(batch) => batch::run(&batch, args.quiet),
         Command::Models(ModelsCommand::Import(import)) => models::import(&import, args.quiet),
+        Command::Models(ModelsCommand::Dictionary(dictionary)) => models::dictionary(&dictionary),
         Command::Models(ModelsCommand::Inspect(dir)) => models::inspect(&dir),
         Command::Models(ModelsCommand::Verify(dir)) => models::verify(&dir, args.quiet),
         Command::Bench(bench) => bench::run(&bench, args.quiet),
@@ -100,6 +106,7 @@ pub fn run() -> ExitCode {
         Command::Voice(VoiceCommand::Create(create)) => voice::create(&create, args.quiet),
         Command::Voice(VoiceCommand::List(voices)) => voice::list(&voices),
         Command::Voice(VoiceCommand::Show(voice)) => voice::show(&voice),
+        Command::Voice(VoiceCommand::Refresh(refresh)) => voice::refresh(&refresh, args.quiet),
         Command::Voice(VoiceCommand::Remove(voice)) => voice::remove(&voice),
         Command::Voice(VoiceCommand::Export(export)) => voice::export(&export),
         Command::Voice(VoiceCommand::Import(import)) => voice::import(&import),

@@ -41,10 +41,20 @@ pub fn options(dtype: DtypeArg, overwrite: bool, progress: &mut dyn FnMut(&str))
     }
 }
 
+/// A Japanese dictionary for a model.
+pub fn dictionary(args: &args::Dictionary) -> Result<(), Failure> {
+    // A wrong directory should not cost the time it takes to compile a dictionary.
+    Manifest::read(&args.model)?;
+    indextts::text::install_japanese_dictionary(&args.from, &args.model)?;
+    println!("{}", args.model.display());
+    Ok(())
+}
+
 /// What a model directory holds.
-pub fn inspect(args: &args::ModelDir) -> Result<(), Failure> {
-    let manifest = Manifest::read(&args.dir)?;
-    let config = ModelConfig::read(&args.dir.as_path().into())?;
+pub fn inspect(args: &args::Inspect) -> Result<(), Failure> {
+    let files = args.model.files();
+    let manifest = Manifest::of(&files)?;
+    let config = ModelConfig::read(&files)?;
     println!("IndexTTS {}, {} Hz, stored as {}", config.version, config.mel.sample_rate, manifest.precision);
     println!("imported by {}", manifest.importer);
     for file in &manifest.files {

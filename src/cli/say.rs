@@ -1,19 +1,20 @@
 //! `indextts say`.
-use std::io::Write;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
-use indextts::audio::{decode::load_reference, loudness, wav};
+use indextts::audio::decode::load_reference;
+use indextts::audio::encode::{self, Encoding};
+use indextts::audio::{loudness, wav};
 use indextts::{
-    Emotion, EmotionVector, Error, Options, Progress, REFERENCE_SECONDS, Request, Streaming, Synthesizer,
-    device_by_name,
+    Emotion, EmotionVector, Options, Progress, REFERENCE_SECONDS, Request, Streaming, Synthesizer, device_by_name,
 };
 
 use super::Failure;
 use super::args::Say;
 use super::options::{is_file, settings};
 use super::progress::stages;
+use super::sink::{Bytes, Sink};
 use super::subtitles::{self, Cue};
 use super::text::{script, text_options, typed_text};
 use super::voice;
@@ -38,6 +39,14 @@ pub fn run(args: &Say, quiet: bool) -> Result<(), Failure> {
             "{path}: a stream goes to standard output (`-o -`), a pipe or a device; for a file leave out --stream"
         )));
     }
+    if !args.stream {
+        Encoding::of(output).check()?;
+    }
+    let plays = plays(args);
+    let writes = !args.stream && (!plays || args.output.is_some());
+    if plays && !writes && args.subtitles.is_some() {
+        return Err(Failure::Usage("subtitles go beside a file: name one with -o".into()));
+    }
     // Read the clips first: a wrong path should not cost the seconds it takes to load a model.
     let voices = voice::store(&args.voices)?;
     let clip = args.voice.as_deref().filter(|voice| is_file(voice, &voices)).map(Path::new);
@@ -49,11 +58,11 @@ pub fn run(args: &Say, quiet: bool) -> Result<(), Failure> {
     let start = Instant::now();
     bar.set_prefix("loading");
     let device = device_by_name(&args.device)?;
-    let synthesizer = Synthesizer::load_with(args.model.as_path(), args.precision.precision(), &device)?;
+    let synthesizer = Synthesizer::load_with(args.model.files(), args.precision.precision(), &device)?;
     let options = settings(&args.sampling, &args.emotion, &args.precision, args.seed, synthesizer.default_options())?;
-    let streaming = args.stream.then_some(Streaming { first_seconds: args.first_chunk });
+    let streaming = (args.stream || plays).then_some(Streaming { first_seconds: args.first_chunk });
     let mut options = Options { text: text_options, streaming, ..options };
-    if args.stream && args.sampling.beams.is_none() {
+    if (args.stream || plays) && args.sampling.beams.is_none() {
         options.decode.beams = 1;
     }
     options.check()?;
@@ -83,7 +92,7 @@ pub fn run(args: &Say, quiet: bool) -> Result<(), Failure> {
     let (mut samples, mut first, mut cues) = (Vec::new(), None, Vec::<Cue>::new());
     let mut other = |name: &str| voice::named(Some(name), &synthesizer, &voices);
     let mut utterance = synthesizer.plan_script(&script, &request, &mut other, &mut observer)?;
-    let mut stream = args.stream.then(|| Stream::open(output, rate, args.raw)).transpose()?;
+    let mut sink = sink(args, output, rate)?;
     let mut count = 0;
     while let Some(chunk) = utterance.next_chunk(&synthesizer, &mut observer)? {
         first.get_or_insert_with(|| start.elapsed());
@@ -92,9 +101,11 @@ pub fn run(args: &Say, quiet: bool) -> Result<(), Failure> {
         count += chunk.samples.len();
         let text = utterance.text(chunk.segment).unwrap_or_default();
         cues.push(Cue { start, end: at(count), text: text.into() });
-        match &mut stream {
-            Some(stream) => stream.write(&chunk.samples)?,
-            None => samples.extend(chunk.samples),
+        if let Some(sink) = &mut sink {
+            sink.put(&chunk.samples)?;
+        }
+        if writes {
+            samples.extend(chunk.samples);
         }
     }
     bar.finish_and_clear();
@@ -104,13 +115,17 @@ pub fn run(args: &Say, quiet: bool) -> Result<(), Failure> {
     if let Some(target) = args.loudness {
         loudness::normalize(&mut samples, rate, target)?;
     }
-    match stream {
-        Some(_) => {}
-        None if output == Path::new("-") => wav::write_to(std::io::stdout().lock(), &samples, rate)?,
-        None => {
-            wav::write(output, &samples, rate)?;
+    match output == Path::new("-") {
+        _ if !writes => {}
+        true => wav::write_to(std::io::stdout().lock(), &samples, rate)?,
+        false => {
+            encode::write(output, &samples, rate)?;
             println!("{}", output.display());
         }
+    }
+    // After the file, which need not wait for the last word to be heard.
+    if let Some(sink) = &mut sink {
+        sink.finish()?;
     }
     if let Some(format) = args.subtitles {
         println!("{}", subtitles::write(&cues, output, format)?.display());
@@ -123,7 +138,7 @@ pub fn run(args: &Say, quiet: bool) -> Result<(), Failure> {
         for (stage, time) in utterance.take_timings().iter() {
             eprint!(", {} {:.2}", stage.name(), time.as_secs_f64());
         }
-        if let Some(first) = first.filter(|_| args.stream) {
+        if let Some(first) = first.filter(|_| sink.is_some()) {
             eprint!(", first samples after {:.2}", (first - prepared).as_secs_f64());
         }
         eprintln!();
@@ -136,31 +151,25 @@ fn is_pipe(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir())
 }
 
-/// Where samples go while more are made.
-struct Stream {
-    to: Box<dyn Write>,
-    name: PathBuf,
+/// Whether the speech is played as it is made.
+fn plays(args: &Say) -> bool {
+    #[cfg(feature = "play")]
+    return args.play;
+    #[cfg(not(feature = "play"))]
+    {
+        let _ = args;
+        false
+    }
 }
 
-impl Stream {
-    fn open(path: &Path, rate: u32, raw: bool) -> Result<Self, Failure> {
-        let to: Box<dyn Write> = match path == Path::new("-") {
-            true => Box::new(std::io::stdout().lock()),
-            false => Box::new(std::fs::OpenOptions::new().write(true).open(path).map_err(Error::io("open", path))?),
-        };
-        let mut stream = Self { to, name: path.into() };
-        if !raw {
-            stream.bytes(&wav::endless_header(rate))?;
-        }
-        Ok(stream)
+/// Where samples go as they are made, if anywhere.
+fn sink(args: &Say, output: &Path, rate: u32) -> Result<Option<Box<dyn Sink>>, Failure> {
+    #[cfg(feature = "play")]
+    if args.play {
+        return Ok(Some(Box::new(super::loudspeaker::Loudspeaker::open(rate)?)));
     }
-
-    fn write(&mut self, samples: &[f32]) -> Result<(), Failure> {
-        self.bytes(&wav::pcm16_bytes(samples))
+    if args.stream {
+        return Ok(Some(Box::new(Bytes::open(output, rate, args.raw)?)));
     }
-
-    fn bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        let written = self.to.write_all(bytes).and_then(|()| self.to.flush());
-        Ok(written.map_err(Error::io("write to", &self.name))?)
-    }
+    Ok(None)
 }

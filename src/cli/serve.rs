@@ -16,7 +16,7 @@ pub fn run(args: &Serve, quiet: bool) -> Result<(), Failure> {
     // A taken port should not cost the seconds it takes to load a model.
     let listener = TcpListener::bind(address).map_err(Error::io("listen on", address.to_string()))?;
     let address = listener.local_addr().map_err(Error::io("listen on", address.to_string()))?;
-    let name = args.model_name.clone().or_else(|| Some(args.model.file_name()?.to_str()?.to_string()));
+    let name = args.model_name.clone().or_else(|| args.model.name().map(String::from));
     let options = ServeOptions {
         model: name.unwrap_or_else(|| "indextts".into()),
         voices: voice::store(&args.voices)?,
@@ -37,7 +37,7 @@ pub fn run(args: &Serve, quiet: bool) -> Result<(), Failure> {
     let bar = spinner(quiet);
     bar.set_message("loading");
     let device = device_by_name(&args.device)?;
-    let synthesizer = Synthesizer::load_with(args.model.as_path(), args.precision.precision(), &device)?;
+    let synthesizer = Synthesizer::load_with(args.model.files(), args.precision.precision(), &device)?;
     bar.finish_and_clear();
     if !address.ip().is_loopback() && options.api_key.is_none() {
         tracing::warn!("anybody who reaches {address} can use this server: set a key with --api-key");

@@ -3,7 +3,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use indextts::text::{Reading, Segmenter, TextFrontEnd, spoken};
-use indextts::{ModelConfig, ModelFiles, Script, TextOptions};
+use indextts::{ModelConfig, Script, TextOptions};
 use serde_json::json;
 
 use super::Failure;
@@ -22,7 +22,7 @@ pub fn run(args: &Text) -> Result<(), Failure> {
         }
         return Ok(());
     };
-    let files = ModelFiles::from(model.as_path());
+    let files = model.files();
     let config = ModelConfig::read(&files)?;
     let limit = args.segment_tokens.map_or(config.defaults.max_segment_tokens, |n| n as usize);
     let front_end = TextFrontEnd::load(&files, config.gpt.text_tokens, config.gpt.text_positions)?;
@@ -50,8 +50,10 @@ fn as_json(reading: &Reading) -> serde_json::Value {
     let segments: Vec<_> = reading
         .segments
         .iter()
-        .map(|segment| {
+        .zip(&reading.texts)
+        .map(|(segment, text)| {
             json!({
+                "text": text,
                 "ids": segment.iter().map(|piece| piece.id).collect::<Vec<_>>(),
                 "tokens": segment.iter().map(|piece| &piece.text).collect::<Vec<_>>(),
             })

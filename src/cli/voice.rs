@@ -2,11 +2,17 @@
 use directories::ProjectDirs;
 use indextts::audio::decode::load_reference;
 use indextts::audio::quality::{ClipQuality, SEARCHED, best_part};
+use indextts::audio::wav;
 use indextts::{Error, REFERENCE_SECONDS, Synthesizer, Voice, VoiceInfo, VoiceStore, device_by_name};
 
 use super::Failure;
-use super::args::{VoiceCreate, VoiceExport, VoiceImport, VoiceName, VoicesDir};
+use super::args::{VoiceCreate, VoiceExport, VoiceImport, VoiceName, VoiceRefresh, VoiceShow, VoicesDir};
+#[cfg(feature = "play")]
+use super::loudspeaker::Loudspeaker;
+use super::picture;
 use super::progress::spinner;
+#[cfg(feature = "play")]
+use super::sink::Sink;
 
 /// The directory that was typed, or the user's own.
 pub fn store(typed: &VoicesDir) -> Result<VoiceStore, Failure> {
@@ -53,10 +59,10 @@ pub fn create(args: &VoiceCreate, quiet: bool) -> Result<(), Failure> {
     }
     let bar = spinner(quiet);
     bar.set_message("loading");
-    let synthesizer = Synthesizer::load(args.model.as_path(), &device_by_name(&args.device)?)?;
+    let synthesizer = Synthesizer::load(args.model.files(), &device_by_name(&args.device)?)?;
     bar.set_message("listening");
     let voice = synthesizer.voice(&clip)?;
-    let info = store.save(&args.name, &voice, clip.seconds(), &synthesizer, args.force)?;
+    let info = store.save(&args.name, &voice, &clip, &synthesizer, args.force)?;
     bar.finish_and_clear();
     print(&info);
     Ok(())
@@ -67,16 +73,61 @@ pub fn list(voices: &VoicesDir) -> Result<(), Failure> {
     Ok(())
 }
 
-pub fn show(args: &VoiceName) -> Result<(), Failure> {
+pub fn show(args: &VoiceShow) -> Result<(), Failure> {
     let store = store(&args.voices)?;
     let info = store.info(&args.name)?;
+    let clip = store.clip(&args.name)?;
+    let wanted = || match &clip {
+        Some(clip) => Ok(clip),
+        None => Err(without_clip(&args.name)),
+    };
+    if let Some(to) = &args.picture {
+        picture::write(wanted()?, to)?;
+    }
+    if let Some(to) = &args.wav {
+        wav::write(to, wanted()?.samples(), wanted()?.rate())?;
+    }
     println!("name         {}", info.name);
     println!("clip         {:.2} s", info.seconds);
+    if let Some(clip) = &clip {
+        let quality = ClipQuality::of(clip);
+        println!("speech       {:.2} s at {} Hz, {:.0} dB above the noise", quality.speech, clip.rate(), quality.snr);
+    }
     println!("size         {:.2} MB", info.bytes as f64 / 1e6);
     println!("made by      {}", info.made_by);
     println!("model        {}", info.fingerprint);
     println!("file         {}", store.path(&args.name)?.display());
+    #[cfg(feature = "play")]
+    if args.play {
+        let mut loudspeaker = Loudspeaker::open(wanted()?.rate())?;
+        loudspeaker.put(wanted()?.samples())?;
+        loudspeaker.finish()?;
+    }
     Ok(())
+}
+
+pub fn refresh(args: &VoiceRefresh, quiet: bool) -> Result<(), Failure> {
+    let store = store(&args.voices)?;
+    let (info, clip) = (store.info(&args.name)?, store.clip(&args.name)?);
+    let bar = spinner(quiet);
+    bar.set_message("loading");
+    let synthesizer = Synthesizer::load(args.model.files(), &device_by_name(&args.device)?)?;
+    if info.fingerprint == synthesizer.fingerprint()? {
+        bar.finish_and_clear();
+        print(&info);
+        return Ok(());
+    }
+    let clip = clip.ok_or_else(|| without_clip(&args.name))?;
+    bar.set_message("listening");
+    let voice = synthesizer.voice(&clip)?;
+    let info = store.save(&args.name, &voice, &clip, &synthesizer, true)?;
+    bar.finish_and_clear();
+    print(&info);
+    Ok(())
+}
+
+fn without_clip(name: &str) -> Failure {
+    Failure::Usage(format!("the file of {name} holds no clip: make the voice again with `voice create`"))
 }
 
 pub fn remove(args: &VoiceName) -> Result<(), Failure> {

@@ -137,11 +137,11 @@ impl Utterance {
     /// Adds the segments of `reading` to what the last cast speaks.
     fn add(&mut self, reading: Reading, pause: Option<u32>) {
         let mut pause = pause;
-        for pieces in &reading.segments {
+        for (pieces, text) in reading.segments.iter().zip(reading.texts) {
             let between = if self.segments.is_empty() { 0 } else { self.options.interval_silence };
             self.segments.push(Segment {
                 ids: pieces.iter().map(|piece| piece.id).collect(),
-                text: crate::text::joined(pieces),
+                text,
                 cast: self.casts.len() - 1,
                 pause: pause.take().unwrap_or(between),
             });

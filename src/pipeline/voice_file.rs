@@ -1,4 +1,5 @@
-//! A voice as a file: its tensors as safetensors (f32), and in the header what made it.
+//! A voice as a file: its tensors as safetensors (f32), the clip that they were made of (16 bits), and in the header what
+//! made it. The clip lets another model make its own tensors.
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -8,6 +9,7 @@ use safetensors::tensor::{Dtype, TensorView};
 
 use super::synthesize::Synthesizer;
 use super::voice::{REFERENCE_SECONDS, Voice};
+use crate::audio::decode::ReferenceAudio;
 use crate::models::gpt::Conditioning;
 use crate::{Error, ModelConfig, Result};
 
@@ -15,6 +17,9 @@ use crate::{Error, ModelConfig, Result};
 pub(super) const MAX_BYTES: u64 = 64 << 20;
 /// Value of `format` in the header; counts up when the tensors change.
 const FORMAT: &str = "indextts voice 1";
+/// The clip's tensor `[samples]`, and the header's word for its rate in Hz. The first files had neither.
+const CLIP: &str = "clip";
+const CLIP_RATE: &str = "clip_rate";
 
 /// What a voice file says about itself.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +29,8 @@ pub struct VoiceInfo {
     pub fingerprint: String,
     /// Length of the clip it was made of.
     pub seconds: f64,
+    /// Whether that clip is in the file, so that other models can use the voice.
+    pub has_clip: bool,
     /// Program and version that made it.
     pub made_by: String,
     /// Size of the file.
@@ -31,12 +38,13 @@ pub struct VoiceInfo {
 }
 
 /// The file's contents.
-pub(super) fn encode(voice: &Voice, name: &str, seconds: f64, fingerprint: String) -> Result<Vec<u8>, String> {
+pub(super) fn encode(voice: &Voice, name: &str, clip: &ReferenceAudio, fingerprint: String) -> Result<Vec<u8>, String> {
     let header = HashMap::from([
         ("format".to_string(), FORMAT.to_string()),
         ("name".to_string(), name.to_string()),
         ("fingerprint".to_string(), fingerprint),
-        ("seconds".to_string(), format!("{seconds:.3}")),
+        ("seconds".to_string(), format!("{:.3}", clip.seconds())),
+        (CLIP_RATE.to_string(), clip.rate().to_string()),
         ("made_by".to_string(), concat!("indextts ", env!("CARGO_PKG_VERSION")).to_string()),
     ]);
     let tensors = [
@@ -47,9 +55,14 @@ pub(super) fn encode(voice: &Voice, name: &str, seconds: f64, fingerprint: Strin
         ("prompt_condition", floats(&voice.prompt_condition)?),
         ("prompt_mel", floats(&voice.prompt_mel)?),
     ];
+    // The inverse of how decoders read 16 bits, so that such a clip stays what it is; a cast stops at full scale.
+    let sixteen_bits = |s: &f32| ((s * 32_768.0).round() as i16).to_le_bytes();
+    let samples: Vec<u8> = clip.samples().iter().flat_map(sixteen_bits).collect();
+    let clip = TensorView::new(Dtype::I16, vec![clip.samples().len()], &samples).map(|view| (CLIP, view));
     let views: Result<Vec<_>, safetensors::SafeTensorError> = tensors
         .iter()
         .map(|(name, (shape, bytes))| Ok((*name, TensorView::new(Dtype::F32, shape.clone(), bytes)?)))
+        .chain([clip])
         .collect();
     safetensors::serialize(views.map_err(said)?, Some(header)).map_err(said)
 }
@@ -79,16 +92,42 @@ pub(super) fn info(bytes: &[u8], path: &Path) -> Result<VoiceInfo> {
         name: field("name")?,
         fingerprint: field("fingerprint")?,
         seconds,
+        has_clip: metadata.info(CLIP).is_some(),
         made_by: field("made_by")?,
         bytes: bytes.len() as u64,
     })
 }
 
-/// The voice in `bytes`, if it belongs to the model of `synthesizer`.
+/// The clip in `bytes`, if there is one.
+pub(super) fn clip(bytes: &[u8], path: &Path) -> Result<Option<ReferenceAudio>> {
+    if !info(bytes, path)?.has_clip {
+        return Ok(None);
+    }
+    let not_a_voice = |e| bad(path, format!("not a voice file ({e})"));
+    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(not_a_voice)?;
+    let rate = metadata.metadata().as_ref().and_then(|header| header.get(CLIP_RATE)?.parse().ok());
+    let rate = rate.ok_or_else(|| bad(path, format!("its header has no usable {CLIP_RATE}")))?;
+    let tensors = SafeTensors::deserialize(bytes).map_err(not_a_voice)?;
+    let view = tensors.tensor(CLIP).map_err(not_a_voice)?;
+    if view.dtype() != Dtype::I16 {
+        return Err(bad(path, format!("{CLIP}: expected I16, got {:?}", view.dtype())));
+    }
+    let (values, _) = view.data().as_chunks::<2>();
+    let samples = values.iter().map(|bytes| f32::from(i16::from_le_bytes(*bytes)) / 32_768.0).collect();
+    ReferenceAudio::new(samples, rate, &path.display().to_string()).map(Some)
+}
+
+/// The voice in `bytes` for the model of `synthesizer`. If another model made it, it is made again of its clip.
 pub(super) fn decode(bytes: &[u8], path: &Path, synthesizer: &Synthesizer) -> Result<Voice> {
     let (voice, model) = (info(bytes, path)?.fingerprint, synthesizer.fingerprint()?);
     if voice != model {
-        return Err(Error::StaleVoice { path: path.into(), voice, model });
+        let Some(clip) = clip(bytes, path)? else { return Err(Error::StaleVoice { path: path.into(), voice, model }) };
+        tracing::warn!(
+            "{} was made with another model: this one listens to its clip each time; `indextts voice refresh` keeps what \
+             it hears",
+            path.display()
+        );
+        return synthesizer.voice(&clip);
     }
     let tensors = SafeTensors::deserialize(bytes).map_err(|e| bad(path, format!("not a voice file ({e})")))?;
     let shapes = Shapes::of(synthesizer.config());

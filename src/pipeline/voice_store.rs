@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::synthesize::Synthesizer;
 use super::voice::Voice;
 use super::voice_file::{self, VoiceInfo};
+use crate::audio::decode::ReferenceAudio;
 use crate::{Error, Result};
 
 const EXTENSION: &str = "safetensors";
@@ -55,26 +56,33 @@ impl VoiceStore {
         Ok(VoiceInfo { name: name.into(), ..voice_file::info(&read(&path)?, &path)? })
     }
 
-    /// The voice, for the model of `synthesizer`.
+    /// The clip that the voice was made of; files of the first version have none.
+    pub fn clip(&self, name: &str) -> Result<Option<ReferenceAudio>> {
+        let path = self.path(name)?;
+        voice_file::clip(&read(&path)?, &path)
+    }
+
+    /// The voice, for the model of `synthesizer`: made again of its clip if it was made with another model.
     ///
     /// # Errors
-    /// [`Error::StaleVoice`] if it was made with another model, [`Error::Format`] if the file is damaged.
+    /// [`Error::StaleVoice`] if it was made with another model and holds no clip, [`Error::Format`] if the file is
+    /// damaged.
     pub fn load(&self, name: &str, synthesizer: &Synthesizer) -> Result<Voice> {
         let path = self.path(name)?;
         voice_file::decode(&read(&path)?, &path, synthesizer)
     }
 
-    /// Stores `voice`, made by `synthesizer` of a clip of `seconds`. An existing voice is replaced only if asked.
+    /// Stores `voice`, made by `synthesizer` of `clip`, and the clip. An existing voice is replaced only if asked.
     pub fn save(
         &self,
         name: &str,
         voice: &Voice,
-        seconds: f64,
+        clip: &ReferenceAudio,
         synthesizer: &Synthesizer,
         replace: bool,
     ) -> Result<VoiceInfo> {
         let path = self.path(name)?;
-        let bytes = voice_file::encode(voice, name, seconds, synthesizer.fingerprint()?).map_err(|what| {
+        let bytes = voice_file::encode(voice, name, clip, synthesizer.fingerprint()?).map_err(|what| {
             Error::Format { path: path.clone(), what, hint: "the voice's tensors cannot be stored".into() }
         })?;
         self.put(name, &bytes, replace)

@@ -1,14 +1,12 @@
 //! Samples to the bytes of an answer.
-use flacenc::bitsink::ByteSink;
-use flacenc::component::BitRepr;
-use flacenc::error::Verify;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::error::ApiError;
+use crate::audio::encode::Encoding;
 use crate::audio::wav;
 
-/// Formats that OpenAI's API names. What cannot be made here is known, so that the refusal can say so.
+/// Formats that OpenAI's API names. What cannot be made is known, so that the refusal can say so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
@@ -25,16 +23,28 @@ pub enum Format {
 impl Format {
     /// Refuses what cannot be made.
     pub fn check(self, stream: bool) -> Result<Self, ApiError> {
+        let name = format!("{self:?}").to_lowercase();
+        let refused = |why: String| Err(ApiError::invalid("response_format", why));
+        match (self, self.encoding()) {
+            (Self::Wav | Self::Pcm, _) => Ok(self),
+            (_, None) => refused(format!("{name} is not made here; use wav, pcm or flac")),
+            (_, Some(encoding)) if !encoding.is_available() => {
+                let feature = encoding.name();
+                refused(format!("{name} needs a server built with `--features {feature}`; use wav, pcm or flac"))
+            }
+            _ if stream => refused(format!("{name} is not streamed here; use wav or pcm")),
+            _ => Ok(self),
+        }
+    }
+
+    /// The kind of file, for those that the library knows.
+    fn encoding(self) -> Option<Encoding> {
         match self {
-            Self::Wav | Self::Pcm => Ok(self),
-            Self::Flac if stream => {
-                Err(ApiError::invalid("response_format", "flac is not streamed here; use wav or pcm"))
-            }
-            Self::Flac => Ok(self),
-            Self::Mp3 | Self::Opus | Self::Aac => {
-                let name = format!("{self:?}").to_lowercase();
-                Err(ApiError::invalid("response_format", format!("{name} is not made here; use wav, pcm or flac")))
-            }
+            Self::Wav => Some(Encoding::Wav),
+            Self::Flac => Some(Encoding::Flac),
+            Self::Mp3 => Some(Encoding::Mp3),
+            Self::Opus => Some(Encoding::Opus),
+            Self::Pcm | Self::Aac => None,
         }
     }
 
@@ -51,15 +61,10 @@ impl Format {
 
     /// A whole speech.
     pub fn encode(self, samples: &[f32], rate: u32) -> Result<Vec<u8>, ApiError> {
-        match self {
-            Self::Wav => {
-                let mut bytes = Vec::with_capacity(44 + 2 * samples.len());
-                wav::write_to(&mut bytes, samples, rate)?;
-                Ok(bytes)
-            }
-            Self::Pcm => Ok(pcm(samples)),
-            Self::Flac => flac(samples, rate),
-            other => other.check(false).and(Err(ApiError::internal())),
+        match self.encoding() {
+            Some(encoding) => Ok(encoding.encode(samples, rate)?),
+            None if self == Self::Pcm => Ok(pcm(samples)),
+            None => self.check(false).and(Err(ApiError::internal())),
         }
     }
 
@@ -75,24 +80,6 @@ impl Format {
 /// 16-bit little-endian samples.
 pub fn pcm(samples: &[f32]) -> Vec<u8> {
     wav::pcm16_bytes(samples)
-}
-
-fn flac(samples: &[f32], rate: u32) -> Result<Vec<u8>, ApiError> {
-    let failed = |what: String| {
-        tracing::error!("flac: {what}");
-        ApiError::internal()
-    };
-    let config = flacenc::config::Encoder::default().into_verified().map_err(|(_, e)| failed(e.to_string()))?;
-    let samples: Vec<i32> = wav::pcm16(samples).into_iter().map(i32::from).collect();
-    let source = flacenc::source::MemSource::from_samples(&samples, 1, 16, rate as usize);
-    let block = config.block_size;
-    let mut stream =
-        flacenc::encode_with_fixed_block_size(&config, source, block).map_err(|e| failed(e.to_string()))?;
-    // The last block, which may be shorter, does not count (RFC 9639, 8.2): readers would take the blocks for variable.
-    stream.stream_info_mut().set_block_sizes(block, block).map_err(|e| failed(e.to_string()))?;
-    let mut sink = ByteSink::new();
-    stream.write(&mut sink).map_err(|e| failed(e.to_string()))?;
-    Ok(sink.as_slice().to_vec())
 }
 
 #[cfg(test)]
@@ -113,10 +100,15 @@ mod tests {
     #[test]
     fn what_is_not_there_is_refused_with_what_is() {
         for format in [Format::Mp3, Format::Opus, Format::Aac] {
-            let error = format.check(false).unwrap_err();
+            let Err(error) = format.check(false) else { continue };
             assert!(error.details.message.contains("wav, pcm or flac"));
             assert!(error.is_clients());
         }
-        assert!(Format::Flac.check(true).is_err());
+        assert!(Format::Aac.check(false).is_err());
+        assert_eq!(Format::Mp3.check(false).is_ok(), cfg!(feature = "mp3"));
+        assert_eq!(Format::Opus.check(false).is_ok(), cfg!(feature = "opus"));
+        for format in [Format::Flac, Format::Mp3, Format::Opus] {
+            assert!(format.check(true).is_err());
+        }
     }
 }

@@ -2,7 +2,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::header;
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
@@ -82,10 +82,4 @@ pub async fn metrics(State(app): State<App>) -> Result<Response, ApiError> {
     let text = app.metrics.text(app.scheduler.in_flight()).map_err(|_| ApiError::internal())?;
     let media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, media_type)], text).into_response())
-}
-
-/// A page to try it.
-#[utoipa::path(get, path = "/", responses((status = 200, description = "A page", content_type = "text/html")))]
-pub async fn index() -> Html<&'static str> {
-    Html(include_str!("page.html"))
 }

@@ -22,6 +22,7 @@ mod format;
 mod guard;
 mod info;
 mod metrics;
+mod page;
 mod scheduler;
 mod speech;
 mod voices;
@@ -189,15 +190,13 @@ fn router(app: App) -> Router {
         .layer(body)
         .merge(OpenApiRouter::new().routes(routes!(voices::list, voices::create)).layer(upload))
         .layer(from_fn_with_state(app.clone(), guard::api_key));
-    let (router, document) = OpenApiRouter::with_openapi(info::document())
-        .routes(routes!(info::health))
-        .routes(routes!(info::index))
-        .merge(protected)
-        .split_for_parts();
+    let (router, document) =
+        OpenApiRouter::with_openapi(info::document()).routes(routes!(info::health)).merge(protected).split_for_parts();
     let document = Arc::new(document);
     let request_id = HeaderName::from_static("x-request-id");
     router
         .route("/openapi.json", axum::routing::get(move || async move { axum::Json(document.as_ref().clone()) }))
+        .merge(page::routes())
         .fallback(|| async { ApiError::not_found("no such path; /openapi.json lists all") })
         .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
         .layer(from_fn_with_state(app.clone(), guard::origin))

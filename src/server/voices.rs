@@ -28,7 +28,7 @@ pub struct VoiceObject {
     pub source: &'static str,
     /// Length of the clip that a stored voice was made of.
     pub seconds: Option<f64>,
-    /// False if it was made with another model.
+    /// False if it was made with another model, and holds no clip of which this one could make it again.
     pub usable: bool,
     /// What makes a clip that was just uploaded a poor one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -37,7 +37,7 @@ pub struct VoiceObject {
 
 impl VoiceObject {
     fn stored(info: VoiceInfo, fingerprint: &str) -> Self {
-        let usable = info.fingerprint == fingerprint;
+        let usable = info.has_clip || info.fingerprint == fingerprint;
         let seconds = Some(info.seconds);
         Self { id: info.name, object: "voice", source: "stored", seconds, usable, warnings: Vec::new() }
     }
@@ -109,12 +109,11 @@ pub async fn create(
         let clip = best_part(clip, REFERENCE_SECONDS, "the clip")?;
         let warnings = ClipQuality::of(&clip).warnings();
         let voice = app.synthesizer.voice(&clip)?;
-        let info =
-            app.voices.store.save(&name, &voice, clip.seconds(), &app.synthesizer, false).map_err(|e| match e {
-                // Another upload was faster.
-                Error::Input { .. } if app.voices.store.contains(&name) => ApiError::voice_exists(&name),
-                e => e.into(),
-            })?;
+        let info = app.voices.store.save(&name, &voice, &clip, &app.synthesizer, false).map_err(|e| match e {
+            // Another upload was faster.
+            Error::Input { .. } if app.voices.store.contains(&name) => ApiError::voice_exists(&name),
+            e => e.into(),
+        })?;
         Ok(VoiceObject { warnings, ..VoiceObject::stored(info, &app.voices.fingerprint) })
     });
     Ok((StatusCode::CREATED, Json(object.await?)))

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use super::normalize::Rules;
 use crate::Error;
 
-/// Codes in the order of the language table. The first [`TAGGED`] have a token of their own.
+/// Codes in the order of the language table. The first 99 have a token of their own.
 #[rustfmt::skip]
 pub(super) const CODES: [&str; 106] = [
     "en", "zh", "de", "es", "ru", "ko", "fr", "ja", "pt", "tr", "pl", "ca", "nl", "ar", "sv", "it", "id", "hi", "fi", "vi",
@@ -17,8 +17,6 @@ pub(super) const CODES: [&str; 106] = [
     "ht", "ps", "tk", "nn", "mt", "sa", "lb", "my", "bo", "tl", "mg", "as", "tt", "haw", "ln", "ha", "ba", "jw", "su",
     "yue", "minnan", "wuyu", "dialect", "zh/en", "en/zh", "common",
 ];
-/// Languages with a token `<|code|>`.
-pub(super) const TAGGED: usize = 99;
 
 /// A language of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -76,6 +74,8 @@ impl Language {
             "en" => Rules::English,
             "zh" | "yue" | "minnan" | "wuyu" | "dialect" | "zh/en" | "en/zh" | "common" => Rules::Chinese,
             "es" => Rules::Spanish,
+            "ja" => Rules::Japanese,
+            "ar" => Rules::Arabic,
             _ => Rules::None,
         }
     }

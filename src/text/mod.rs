@@ -3,26 +3,27 @@
 //!
 //! Source: text specification.
 mod charsmap;
+mod divide;
 pub mod emotion_text;
 mod japanese;
 mod language;
+mod lexicon;
 pub mod normalize;
 mod pack;
 mod pronunciation;
 pub mod segment;
-pub mod tiktoken;
 pub mod tokenizer;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-pub use japanese::Segmenter;
+pub use japanese::{Segmenter, install as install_japanese_dictionary};
 pub use language::Language;
 pub use normalize::Glossary;
 
 use crate::{Error, ModelFiles, Result};
+use lexicon::Lexicon;
 use normalize::{is_chinese_to_reference, map_all_punctuation, map_punctuation, normalize};
-use tiktoken::Tiktoken;
 use tokenizer::{Piece, Tokenizer};
 
 /// Terms with a fixed reading that a model brings along.
@@ -37,7 +38,7 @@ pub struct TextOptions {
     pub language: Option<Language>,
     /// Terms with a fixed reading, in place of the model's own.
     pub glossary: Option<Arc<Glossary>>,
-    /// Sets Japanese words apart; without it Japanese is passed on as it is.
+    /// Sets Japanese words apart, in place of the model's own dictionary; without either Japanese is passed on as it is.
     pub segmenter: Option<Arc<Segmenter>>,
     /// Repeat what the reference does to a text even where it harms it: punctuation is replaced before numbers are read
     /// (so that `8:00` is no time any more) in models of the 2.5 layout, single letters with a figure count as pinyin, an
@@ -66,20 +67,16 @@ fn read_glossary(files: &ModelFiles, name: &str) -> Result<Glossary> {
 
 /// From text to the token ids of each segment.
 pub struct TextFrontEnd {
-    vocabulary: Vocabulary,
+    tokenizer: Tokenizer,
     glossary: Arc<Glossary>,
+    lexicon: Option<Lexicon>,
+    /// Where a Japanese dictionary may be: it is large, and read when a Japanese text comes.
+    files: ModelFiles,
+    segmenter: OnceLock<Option<Arc<Segmenter>>>,
     /// Ids the GPT has embeddings for.
     rows: usize,
     /// Longest segment that it has positions for.
     longest: usize,
-}
-
-/// The tokenizer that a model was trained with.
-enum Vocabulary {
-    /// `tokenizer.json`: IndexTTS-2.
-    SentencePiece(Box<Tokenizer>),
-    /// `tokenizer.tiktoken`: IndexTTS-2.5.
-    Tiktoken(Tiktoken),
 }
 
 /// A text, ready for the GPT.
@@ -91,6 +88,8 @@ pub struct Reading {
     pub spoken: String,
     /// Tokens of each segment, without start and stop.
     pub segments: Vec<Vec<Piece>>,
+    /// The part of the text that each segment speaks.
+    pub texts: Vec<String>,
     /// Pieces of the text that the vocabulary does not have.
     pub unknown: Vec<String>,
     /// What the listener should know.
@@ -98,8 +97,12 @@ pub struct Reading {
 }
 
 /// The text of `pieces`, without the marks of the vocabulary.
-pub fn joined(pieces: &[Piece]) -> String {
-    let mut text: String = pieces.iter().map(|piece| piece.text.as_str()).collect::<String>().replace('▁', " ");
+fn joined(pieces: &[Piece]) -> String {
+    plain(pieces.iter().map(|piece| piece.text.as_str()).collect::<String>().replace('▁', " "))
+}
+
+/// `text` without special tokens.
+fn plain(mut text: String) -> String {
     while let Some(from) = text.find("<|")
         && let Some(length) = text[from..].find("|>")
     {
@@ -123,10 +126,13 @@ fn read(text: &str, language: Language, glossary: &Glossary, faithful: bool) -> 
     if !faithful {
         return map_all_punctuation(&normalize(text, rules, glossary, false));
     }
-    // The reference decides between its two sets of rules by the text, whatever the language is said to be.
-    if matches!(rules, Rules::English | Rules::Chinese) {
-        rules = if is_chinese_to_reference(text) { Rules::Chinese } else { Rules::English };
-    }
+    // The reference decides between its two sets of rules by the text, whatever the language is said to be; it has none
+    // for other languages (text specification C.3).
+    rules = match rules {
+        Rules::English | Rules::Chinese if is_chinese_to_reference(text) => Rules::Chinese,
+        Rules::English | Rules::Chinese => Rules::English,
+        Rules::Spanish | Rules::Japanese | Rules::Arabic | Rules::None => Rules::None,
+    };
     map_punctuation(&normalize(text, rules, glossary, true), rules == Rules::Chinese)
 }
 
@@ -134,26 +140,26 @@ impl TextFrontEnd {
     /// The front end of a model, for a GPT that knows `rows` text tokens and `positions` of them in a row, start and stop
     /// included.
     pub fn load(files: &ModelFiles, rows: usize, positions: usize) -> Result<Self> {
-        let vocabulary = if !files.contains("tokenizer.json") && files.contains(tiktoken::FILE) {
-            Vocabulary::Tiktoken(Tiktoken::load(files)?)
-        } else {
-            Vocabulary::SentencePiece(Box::new(Tokenizer::load(files)?))
-        };
+        let tokenizer = Tokenizer::load(files)?;
         let glossary = if files.contains(GLOSSARY) { read_glossary(files, GLOSSARY)? } else { Glossary::default() };
-        Ok(Self { vocabulary, glossary: Arc::new(glossary), rows, longest: positions.saturating_sub(2) })
+        Ok(Self {
+            tokenizer,
+            glossary: Arc::new(glossary),
+            lexicon: Lexicon::of(files)?,
+            files: files.clone(),
+            segmenter: OnceLock::new(),
+            rows,
+            longest: positions.saturating_sub(2),
+        })
     }
 
     /// Normalises, tokenises and splits `text` into segments of at most `max_tokens`.
     pub fn read(&self, text: &str, max_tokens: usize, options: &TextOptions) -> Result<Reading> {
         let language = options.language.unwrap_or_else(|| Language::detect(text));
         let mut warnings = Vec::new();
-        let (spoken, segments, unknown) = match &self.vocabulary {
-            Vocabulary::SentencePiece(tokenizer) => {
-                self.sentence_piece(tokenizer, text, max_tokens, language, options)?
-            }
-            Vocabulary::Tiktoken(tokenizer) => {
-                self.tiktoken(tokenizer, text, max_tokens, language, options, &mut warnings)
-            }
+        let Parts { spoken, segments, texts, unknown } = match self.tokenizer.has_language_tags() {
+            true => self.tagged(text, max_tokens, language, options, &mut warnings)?,
+            false => self.untagged(text, max_tokens, language, options)?,
         };
         if !unknown.is_empty() {
             let count = unknown.len();
@@ -173,45 +179,74 @@ impl TextFrontEnd {
                 expected: "something to speak".into(),
             });
         }
-        Ok(Reading { language, spoken, segments, unknown, warnings })
+        Ok(Reading { language, spoken, segments, texts, unknown, warnings })
     }
 
     fn glossary<'a>(&'a self, options: &'a TextOptions) -> &'a Glossary {
         options.glossary.as_ref().unwrap_or(&self.glossary)
     }
 
+    /// The dictionary of Japanese that was given, or the model's own.
+    fn segmenter(&self, options: &TextOptions) -> Result<Option<Arc<Segmenter>>> {
+        if let Some(given) = &options.segmenter {
+            return Ok(Some(given.clone()));
+        }
+        if let Some(known) = self.segmenter.get() {
+            return Ok(known.clone());
+        }
+        let own = Segmenter::of(&self.files)?.map(Arc::new);
+        Ok(self.segmenter.get_or_init(|| own).clone())
+    }
+
     /// Source: text specification B.
-    fn sentence_piece(
-        &self,
-        tokenizer: &Tokenizer,
-        text: &str,
-        max_tokens: usize,
-        language: Language,
-        options: &TextOptions,
-    ) -> Result<Parts> {
-        let (spoken, pieces) = if text.trim().chars().count() == 1 {
-            // A single character goes to the vocabulary as it is.
-            (text.to_string(), tokenizer.encode_raw(text)?)
-        } else {
-            let spoken = read(text, language, self.glossary(options), options.faithful);
-            let spoken = if options.faithful { spoken } else { pronunciation::plain(&spoken) };
-            let pieces = tokenizer.encode(&spoken)?;
-            (spoken, pieces)
-        };
-        let unknown = pieces.iter().filter(|p| tokenizer.is_unknown(p)).map(|p| p.text.clone()).collect();
-        Ok((spoken, segment::split(&pieces, max_tokens, 0, options.faithful), unknown))
+    fn untagged(&self, text: &str, max_tokens: usize, language: Language, options: &TextOptions) -> Result<Parts> {
+        let tokenizer = &self.tokenizer;
+        if text.trim().chars().count() == 1 {
+            // A single character goes to the vocabulary as it is, unless there are words to look up.
+            let pieces = match &self.lexicon {
+                Some(_) => self.encode(text)?,
+                None => tokenizer.encode_raw(text)?,
+            };
+            return Ok(self.parts(text.into(), vec![pieces], vec![text.trim().into()]));
+        }
+        let spoken = read(text, language, self.glossary(options), options.faithful);
+        if options.faithful {
+            let segments = segment::split(&self.encode(&spoken)?, max_tokens, 0);
+            let texts = segments.iter().map(|segment| joined(segment)).collect();
+            return Ok(self.parts(spoken, segments, texts));
+        }
+        let spoken = pronunciation::plain(&spoken);
+        let budget = max_tokens.min(self.longest);
+        // What cannot be tokenised is found out below.
+        let texts = divide::divide(&spoken, budget, language.rules(), |text| self.encode(text).map_or(0, |p| p.len()));
+        let segments: Result<Vec<_>> = texts.iter().map(|text| self.encode(text)).collect();
+        Ok(self.parts(spoken, segments?, texts))
+    }
+
+    /// Tokens of a normalised text.
+    fn encode(&self, spoken: &str) -> Result<Vec<Piece>> {
+        match &self.lexicon {
+            Some(lexicon) => self.tokenizer.encode_raw(&lexicon.read(&tokenizer::separate(spoken))),
+            None => self.tokenizer.encode(spoken),
+        }
+    }
+
+    fn parts(&self, spoken: String, segments: Vec<Vec<Piece>>, texts: Vec<String>) -> Parts {
+        let unknown =
+            segments.iter().flatten().filter(|p| self.tokenizer.is_unknown(p)).map(|p| p.text.clone()).collect();
+        Parts { spoken, segments, texts, unknown }
     }
 
     /// Source: text specification C.
-    fn tiktoken(
+    fn tagged(
         &self,
-        tokenizer: &Tiktoken,
         text: &str,
         max_tokens: usize,
         language: Language,
         options: &TextOptions,
         warnings: &mut Vec<String>,
-    ) -> Parts {
+    ) -> Result<Parts> {
+        let tokenizer = &self.tokenizer;
         let mapped = if options.faithful { map_punctuation(text, false) } else { text.to_string() };
         let spoken = read(&mapped, language, self.glossary(options), options.faithful);
         let spoken = match language.code() {
@@ -220,38 +255,52 @@ impl TextFrontEnd {
             _ => spoken,
         };
         let spoken = pronunciation::expand(&spoken);
-        let spoken = match &options.segmenter {
-            Some(segmenter) if language == Language::JAPANESE && options.faithful => segmenter.separate(&spoken),
-            Some(segmenter) if language == Language::JAPANESE => {
-                let parts = pronunciation::regions(&spoken).into_iter();
-                parts.map(|(part, whole)| if whole { part.into() } else { segmenter.separate(part) }).collect()
-            }
-            None if language == Language::JAPANESE => {
-                warnings.push("Japanese words are not set apart, as the model would like: give a dictionary".into());
-                spoken
-            }
+        let spoken = match language {
+            Language::JAPANESE => match self.segmenter(options)? {
+                Some(segmenter) if options.faithful => segmenter.separate(&spoken),
+                Some(segmenter) => {
+                    let parts = pronunciation::regions(&spoken).into_iter();
+                    parts.map(|(part, whole)| if whole { part.into() } else { segmenter.separate(part) }).collect()
+                }
+                None => {
+                    let missing = "Japanese words are not set apart, as the model would like: give it a dictionary with \
+                                   `indextts models dictionary`";
+                    warnings.push(missing.into());
+                    spoken
+                }
+            },
             _ => spoken,
         };
         let spoken = pronunciation::raise_tokens(&spoken);
         // The GPT takes ids 0 and 1 out of its input: they are start and stop, but also signs of this vocabulary.
-        let lost = |text: &str| tokenizer.encode(text).iter().all(|piece| piece.id < 2);
-        let spoken = if !options.faithful && lost("!") { spoken.replace('!', ".") } else { spoken };
+        let lost = tokenizer.encode_raw("!")?.iter().all(|piece| piece.id < 2);
+        let spoken = if !options.faithful && lost { spoken.replace('!', ".") } else { spoken };
         let tag = format!("<|{}|> ", language.code());
-        let budget = max_tokens.min(self.longest).saturating_sub(tokenizer.encode(&tag).len()).max(1);
-        let packed = if spoken.trim().is_empty() {
-            Vec::new()
-        } else {
-            pack::pack(&spoken, budget, |text| tokenizer.encode(text).len())
+        let budget = max_tokens.min(self.longest).saturating_sub(tokenizer.encode_raw(&tag)?.len()).max(1);
+        // What cannot be tokenised is found out below.
+        let count = |text: &str| tokenizer.encode_raw(text).map_or(0, |pieces| pieces.len());
+        let texts = match options.faithful {
+            _ if spoken.trim().is_empty() => Vec::new(),
+            true => pack::pack(&spoken, budget, count),
+            false => divide::divide(&spoken, budget, language.rules(), count),
         };
-        let segments: Vec<Vec<Piece>> =
-            packed.iter().map(|segment| tokenizer.encode(&format!("{tag}{segment}"))).collect();
-        let unknown = tokenizer.unknown(&spoken);
-        (spoken, segments, unknown)
+        let segments: Result<Vec<Vec<Piece>>> =
+            texts.iter().map(|segment| tokenizer.encode_raw(&format!("{tag}{segment}"))).collect();
+        let texts = texts.into_iter().map(plain).collect();
+        // The vocabulary has every byte, so nothing is unknown to it.
+        Ok(Parts { spoken, segments: segments?, texts, unknown: Vec::new() })
     }
 }
 
-/// Spoken text, segments, unknown pieces.
-type Parts = (String, Vec<Vec<Piece>>, Vec<String>);
+/// What becomes of a text.
+struct Parts {
+    spoken: String,
+    segments: Vec<Vec<Piece>>,
+    /// The part of the text that each segment speaks.
+    texts: Vec<String>,
+    /// Pieces that the vocabulary does not have.
+    unknown: Vec<String>,
+}
 
 impl Reading {
     /// Token ids of each segment.

@@ -1,7 +1,7 @@
-//! SentencePiece tokens, as 2.0 makes them.
+//! Tokens of a vocabulary: SentencePiece pieces as 2.0 makes them, or pairs of bytes joined by rank as 2.5 does.
 //!
-//! Source: text specification B.
-use std::collections::HashSet;
+//! Source: text specification B and C.2.
+use std::collections::{HashMap, HashSet};
 
 use tokenizers::pre_tokenizers::metaspace::PrependScheme;
 use tokenizers::{NormalizedString, Normalizer as _, NormalizerWrapper, PreTokenizerWrapper};
@@ -33,7 +33,12 @@ pub struct Tokenizer {
     defined: HashSet<u32>,
     /// The mark of the text's start.
     start: Option<Piece>,
+    /// What the letters of a vocabulary of bytes stand for.
+    bytes: Option<HashMap<char, u8>>,
 }
+
+/// A special token that vocabularies with a tag for each language have.
+const TRANSCRIPT: &str = "<|startoftranscript|>";
 
 impl Tokenizer {
     /// Reads `tokenizer.json`.
@@ -58,7 +63,13 @@ impl Tokenizer {
         let defined = inner.get_added_tokens_decoder().into_keys().collect();
         let marks = matches!(inner.get_pre_tokenizer(), Some(PreTokenizerWrapper::Metaspace(m)) if m.prepend_scheme != PrependScheme::Never);
         let start = inner.token_to_id(SPACE).filter(|_| marks).map(|id| Piece { id, text: SPACE.into() });
-        Ok(Self { inner, normalizer, unknown, defined, start })
+        let bytes = inner.token_to_id(TRANSCRIPT).map(|_| byte_letters());
+        Ok(Self { inner, normalizer, unknown, defined, start, bytes })
+    }
+
+    /// Whether texts begin with a tag of their language, and are made of bytes: 2.5.
+    pub fn has_language_tags(&self) -> bool {
+        self.bytes.is_some()
     }
 
     /// Tokens of a normalised text: Chinese characters apart, upper-cased.
@@ -79,7 +90,7 @@ impl Tokenizer {
         }
         let encoding = self.inner.encode(normalized.get(), false).map_err(failed)?;
         let pieces = encoding.get_ids().iter().zip(encoding.get_tokens());
-        let mut pieces: Vec<Piece> = pieces.map(|(id, text)| Piece { id: *id, text: text.clone() }).collect();
+        let mut pieces: Vec<Piece> = pieces.map(|(id, token)| Piece { id: *id, text: self.shown(token) }).collect();
         // A piece that the vocabulary's author defined is taken whole and hides the mark of the text's start before it.
         if let Some(mark) = &self.start
             && pieces.first().is_some_and(|p| self.defined.contains(&p.id))
@@ -89,9 +100,24 @@ impl Tokenizer {
         Ok(pieces)
     }
 
+    /// A token as it stands in the text; what is only a part of a character is shown as �.
+    fn shown(&self, token: &str) -> String {
+        let bytes = self.bytes.as_ref().and_then(|table| token.chars().map(|c| table.get(&c).copied()).collect());
+        bytes.map_or_else(|| token.to_string(), |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned())
+    }
+
     pub fn is_unknown(&self, piece: &Piece) -> bool {
         Some(piece.id) == self.unknown
     }
+}
+
+/// The bytes that the letters of a vocabulary of bytes stand for: printable ones for themselves, the others, in their order,
+/// for U+0100 and on (GPT-2).
+fn byte_letters() -> HashMap<char, u8> {
+    let printable = |byte: &u8| matches!(byte, b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff);
+    let own = (0..=255).filter(printable).map(|byte| (char::from(byte), byte));
+    let others = (0..=255).filter(|byte| !printable(byte)).zip('\u{100}'..).map(|(byte, letter)| (letter, byte));
+    own.chain(others).collect()
 }
 
 /// Each Chinese, Japanese or Korean character by itself, runs of anything else together, upper-cased, single spaces
@@ -117,7 +143,8 @@ pub fn separate(text: &str) -> String {
     parts.join(" ")
 }
 
-fn is_cjk(c: char) -> bool {
+/// Whether `c` belongs to a script that is written without spaces.
+pub(super) fn is_cjk(c: char) -> bool {
     matches!(u32::from(c), 0x1100..=0x11ff | 0x2e80..=0xa4cf | 0xa840..=0xd7af | 0xf900..=0xfaff
         | 0xfe30..=0xfe4f | 0xff65..=0xffdc | 0x20000..=0x2ffff)
 }

@@ -92,19 +92,23 @@ fn rows_are_spoken_in_order_as_say_speaks_them() {
         json!({ "text_file": "words.txt", "seed": 5 }),
         json!({ "text": "HI", "emotion_audio": clip, "emotion_weight": 0.5 }),
         json!({ "text": "HI", "emotion_vector": [0.3, 0, 0, 0, 0, 0, 0.4, 0] }),
+        json!({ "text": "12", "lang": "es" }),
     ]);
     std::fs::write(batch.path("words.txt"), "GOOD MORNING.").unwrap();
     let out = batch.path("out");
     let stdout = batch.succeeds(&["--out", text(&out), "--prefix", "part"]);
-    assert!(stdout.contains("4 spoken, 0 kept, 0 failed"), "{stdout}");
+    assert!(stdout.contains("5 spoken, 0 kept, 0 failed"), "{stdout}");
     assert_eq!(batch.read("out/part-0001.wav"), said("HELLO WORLD.", &[]));
     assert_eq!(batch.read("out/part-0002.wav"), said("GOOD MORNING.", &["--seed", "5"]));
     let emotion = ["--emotion-audio", text(&clip), "--emotion-weight", "0.5"];
     assert_eq!(batch.read("out/part-0003.wav"), said("HI", &emotion));
     assert_eq!(batch.read("out/part-0004.wav"), said("HI", &["--emotion-vector", "0.3,0,0,0,0,0,0.4,0"]));
+    let (spanish, english) = (said("12", &["--lang", "es"]), said("12", &["--lang", "en"]));
+    assert_ne!(spanish, english);
+    assert_eq!(batch.read("out/part-0005.wav"), spanish);
     let report = batch.report("out/rows.report.jsonl");
     // Blank lines count as lines, not as rows.
-    assert_eq!(report.iter().map(|row| row["line"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 3, 5, 7]);
+    assert_eq!(report.iter().map(|row| row["line"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 3, 5, 7, 9]);
     let seconds = samples(&batch.path("out/part-0001.wav")).len() as f64 / 22050.0;
     assert!((report[0]["seconds"].as_f64().unwrap() - seconds).abs() < 1e-3);
 }
@@ -180,6 +184,7 @@ fn bad_rows_are_reported_and_the_others_spoken() {
         json!({ "text": "TWO.", "loud": true }).to_string(),
         json!({ "text": "TWO.", "voice": "nowhere.wav" }).to_string(),
         json!({ "text": "TWO.", "voice": "noise.txt" }).to_string(),
+        json!({ "text": "TWO.", "lang": "klingon" }).to_string(),
         "{ \"text\":".into(),
     ];
     let lines = [&["{\"text\": \"ONE.\"}".to_string()], &bad[..], &["{\"text\": \"THREE.\"}".to_string()]].concat();
@@ -188,14 +193,14 @@ fn bad_rows_are_reported_and_the_others_spoken() {
     batch.refused(&["--out", text(&out), "--dry-run"], 1, "rows to correct");
     batch.refused(&["--out", text(&out), "--fail-fast"], 1, "loud");
     assert!(!out.exists());
-    batch.refused(&["--out", text(&out)], 1, "4 of 6 rows failed");
+    batch.refused(&["--out", text(&out)], 1, "5 of 7 rows failed");
     let report = batch.report("out/rows.report.jsonl");
-    let expected = ["spoken", "failed", "failed", "failed", "failed", "spoken"];
+    let expected = ["spoken", "failed", "failed", "failed", "failed", "failed", "spoken"];
     assert_eq!(batch.statuses("out/rows.report.jsonl"), expected);
-    for (row, word) in report[1..5].iter().zip(["loud", "nowhere.wav", "noise.txt", "EOF"]) {
+    for (row, word) in report[1..6].iter().zip(["loud", "nowhere.wav", "noise.txt", "klingon", "EOF"]) {
         assert!(row["error"].as_str().unwrap().contains(word), "{row}");
     }
-    assert!(batch.path("out/0006.wav").exists() && !batch.path("out/0002.wav").exists());
+    assert!(batch.path("out/0007.wav").exists() && !batch.path("out/0002.wav").exists());
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! The import: strictness, and files that are damaged or hostile.
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Instant;
 
 use indextts_import::{Error, ImportOptions, Precision, ProblemKind};
 
+use crate::say::{indextts, program, text};
 use crate::support::{import, official_directory};
 
 struct Official {
@@ -193,4 +196,33 @@ fn hostile_shapes_cost_no_memory() {
     assert_ne!(text, huge, "the golden's configuration has another number of layers: change this test");
     std::fs::write(&config, huge).unwrap();
     assert!(matches!(official.fails(), Error::Config { .. }));
+}
+
+/// Killed at any moment, an import leaves a whole model or none, and the next one makes it.
+#[test]
+fn an_import_that_was_killed_leaves_no_half_model() {
+    let official = official();
+    let arguments = ["-q", "models", "import", text(&official.from), text(&official.to)];
+    let begun = Instant::now();
+    assert!(indextts(&arguments).status.success());
+    let time = begun.elapsed();
+    let verified = || indextts(&["-q", "models", "verify", text(&official.to)]).status.success();
+    assert!(verified());
+    std::fs::remove_dir_all(&official.to).unwrap();
+    let mut broken_off = 0;
+    for part in 0..12u32 {
+        let mut child = program(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(time * part / 10);
+        let _ = child.kill();
+        child.wait().unwrap();
+        match official.to.exists() {
+            true => {
+                assert!(verified(), "killed after {part} tenths");
+                std::fs::remove_dir_all(&official.to).unwrap();
+            }
+            false => broken_off += 1,
+        }
+    }
+    assert!(broken_off > 0, "it was never killed in the middle");
+    assert!(indextts(&arguments).status.success() && verified());
 }

@@ -5,6 +5,8 @@ mod support;
 mod audio;
 mod batch;
 mod import;
+#[cfg(feature = "nano")]
+mod nano;
 #[cfg(feature = "pull")]
 mod pull;
 mod say;

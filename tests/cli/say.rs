@@ -5,13 +5,14 @@ use std::sync::OnceLock;
 
 use crate::support::{golden, official_directory};
 
+pub fn program(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_indextts"));
+    command.args(arguments).env_remove("INDEXTTS_MODEL").env_remove("INDEXTTS_DEVICE");
+    command
+}
+
 pub fn indextts(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_indextts"))
-        .args(arguments)
-        .env_remove("INDEXTTS_MODEL")
-        .env_remove("INDEXTTS_DEVICE")
-        .output()
-        .unwrap()
+    program(arguments).output().unwrap()
 }
 
 pub fn text(path: &Path) -> &str {
@@ -271,6 +272,36 @@ fn loudness_and_subtitles_are_as_asked() {
     let length = f64::from(hound::WavReader::open(&output).unwrap().duration()) / 22_050.0;
     assert!((time(1, "end") - length).abs() < 0.01, "{cues}");
     assert_eq!(cues[0]["text"], "HELLO");
+}
+
+/// Other formats hold the samples of the wav; what this build lacks is refused before anything is loaded.
+#[test]
+fn the_name_of_the_file_chooses_its_format() {
+    let directory = tempfile::tempdir().unwrap();
+    let named = |name: &str| {
+        let path = directory.path().join(name);
+        (say(&["HELLO [pause:500ms] WORLD."], &path), path)
+    };
+    let decoded = |path: &Path| indextts::audio::decode::load_reference(path, 60).unwrap();
+    let (_, wav) = named("a.wav");
+    for (name, magic, feature) in [
+        ("a.flac", &b"fLaC"[..], None),
+        ("a.opus", b"OggS", Some(cfg!(feature = "opus"))),
+        ("a.mp3", b"", Some(cfg!(feature = "mp3"))),
+    ] {
+        let (output, path) = named(name);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        if feature == Some(false) {
+            assert_eq!(output.status.code(), Some(1), "{stderr}");
+            assert!(stderr.contains("--features") && !path.exists(), "{stderr}");
+            continue;
+        }
+        assert!(output.status.success(), "{stderr}");
+        assert!(std::fs::read(&path).unwrap().starts_with(magic), "{name}");
+        if feature.is_none() {
+            assert_eq!(decoded(&path).samples(), decoded(&wav).samples(), "{name}");
+        }
+    }
 }
 
 /// A full disk is told, and nothing is left behind; `/dev/full` is one.

@@ -178,3 +178,13 @@ pub fn import(official: &Path, target: &Path, precision: Precision) -> Result<()
     };
     Import::plan(official, &options)?.write(target, &mut options)
 }
+
+/// The file of a voice without its clip, as the first version wrote it.
+pub fn without_clip(path: &Path) {
+    let bytes = std::fs::read(path).unwrap();
+    let (_, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
+    let header = metadata.metadata().clone().unwrap().into_iter().filter(|(name, _)| name != "clip_rate").collect();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let kept = tensors.tensors().into_iter().filter(|(name, _)| name != "clip");
+    std::fs::write(path, safetensors::serialize(kept, Some(header)).unwrap()).unwrap();
+}

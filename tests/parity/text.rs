@@ -1,7 +1,8 @@
 //! Tokens against the SentencePiece and tiktoken packages.
-use indextts::text::tiktoken::Tiktoken;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use indextts::text::tokenizer::{Piece, Tokenizer};
-use indextts_import::sentencepiece;
+use indextts_import::{sentencepiece, tiktoken};
 use serde_json::Value;
 
 fn tokenizer(name: &str) -> Tokenizer {
@@ -43,8 +44,28 @@ fn parity_sentencepiece() {
 
 #[test]
 fn parity_tiktoken() {
-    let tokenizer = Tiktoken::from_bytes(include_bytes!("../tokenizer/ranks.tiktoken")).unwrap();
-    compare("tiktoken", 2, |text| tokenizer.encode(text));
+    let json = tiktoken::convert(include_bytes!("../tokenizer/ranks.tiktoken")).unwrap();
+    let tokenizer = Tokenizer::from_bytes(json.as_bytes()).unwrap();
+    assert!(tokenizer.has_language_tags());
+    compare("tiktoken", 2, |text| tokenizer.encode_raw(text).unwrap());
+}
+
+/// Ranks by hand: of the neighbours those of the lowest rank are joined first, the first of them if there are several.
+#[test]
+fn lower_ranks_are_joined_first() {
+    let tokens = ["lo", "el", "ell", "hell", " w", "aa", "aaa"];
+    let all = (0..=255u8).map(|byte| vec![byte]).chain(tokens.map(|token| token.as_bytes().to_vec()));
+    let lines: Vec<String> =
+        all.enumerate().map(|(rank, token)| format!("{} {rank}", STANDARD.encode(token))).collect();
+    let json = tiktoken::convert(lines.join("\n").as_bytes()).unwrap();
+    let tokenizer = Tokenizer::from_bytes(json.as_bytes()).unwrap();
+    let texts = |text| tokenizer.encode_raw(text).unwrap().into_iter().map(|p| p.text).collect::<Vec<_>>();
+    assert_eq!(texts("hello wo"), ["h", "el", "lo", " w", "o"]);
+    assert_eq!(texts("a  b"), ["a", " ", " ", "b"]);
+    assert_eq!(texts("aaaaa"), ["aa", "aaa"]);
+    assert_eq!(texts("hell"), ["hell"]);
+    assert_eq!(texts("<|en|> a<|xx|>")[..3], ["<|en|>", " ", "a"]);
+    assert_eq!(texts("é"), ["\u{fffd}", "\u{fffd}"]);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use indextts::pipeline::decode::DecodeOptions;
 use indextts::{
     Emotion, Error, Language, ModelFiles, Options, REFERENCE_SECONDS, Request, Speech, Synthesizer, TextOptions, Voice,
 };
-use indextts_import::{Checkpoint, Precision, config, convert, tables};
+use indextts_import::{Checkpoint, Precision, config, convert, tables, tiktoken};
 use serde_json::{Value, json};
 
 use crate::support::{golden, import, json as golden_json, official_directory};
@@ -71,8 +71,7 @@ fn model(dir: &Path) -> ModelFiles {
         .map(|entry| entry.unwrap())
         .map(|entry| (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap().into()))
         .collect();
-    files.remove("tokenizer.json");
-    files.insert("tokenizer.tiktoken".into(), RANKS.into());
+    files.insert("tokenizer.json".into(), tiktoken::convert(RANKS).unwrap().into_bytes().into());
     files.insert("config.json".into(), settings.to_string().into_bytes().into());
     ModelFiles::in_memory("golden 2.5", files)
 }

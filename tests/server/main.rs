@@ -4,6 +4,7 @@ mod support;
 
 mod harness;
 mod limits;
+mod page;
 mod process;
 mod speech;
 mod voices;

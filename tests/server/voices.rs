@@ -6,7 +6,7 @@ use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 
 use crate::harness::{LONG, Server, body, refused, samples, synthesizer, wav, with};
-use crate::support::golden;
+use crate::support::{golden, without_clip};
 
 async fn upload(server: &Server, name: &str, clip: Vec<u8>) -> Response {
     let form = Form::new().text("name", name.to_string()).part("file", Part::bytes(clip).file_name("clip.wav"));
@@ -65,20 +65,23 @@ async fn uploads_that_cannot_work_are_refused_and_leave_nothing_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_voice_of_another_model_is_refused() {
+async fn a_voice_of_another_model_is_made_again_of_its_clip_or_refused() {
     let server = Server::start(|_| {});
     let synthesizer = synthesizer();
     let reference = load_reference(&golden("e2e/prompt24k.wav"), REFERENCE_SECONDS).unwrap();
     let voice = synthesizer.voice(&reference).unwrap();
     let store = VoiceStore::new(server.voices.path());
-    store.save("carl", &voice, 1.0, &synthesizer, false).unwrap();
+    store.save("carl", &voice, &reference, &synthesizer, false).unwrap();
     let path = store.path("carl").unwrap();
     let file = std::fs::read(&path).unwrap();
     // Same length, so the file stays readable.
     let (own, other) = (synthesizer.fingerprint().unwrap(), "0".repeat(64));
     let at = file.windows(own.len()).position(|window| window == own.as_bytes()).unwrap();
     let stale = [&file[..at], other.as_bytes(), &file[at + own.len()..]].concat();
+    let own = server.spoken(with(body(LONG, 7), json!({ "voice": "carl" }))).await;
     std::fs::write(&path, stale).unwrap();
+    assert_eq!(server.spoken(with(body(LONG, 7), json!({ "voice": "carl" }))).await, own);
+    without_clip(&path);
     refused(server.speak(with(body(LONG, 7), json!({ "voice": "carl" }))).await, 409, "another model").await;
     let list: Value = server.get("/v1/audio/voices").await.json().await.unwrap();
     assert_eq!(list["data"][2]["usable"], false);

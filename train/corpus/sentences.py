@@ -1,62 +1,13 @@
 """Everyday English sentences for the corpus: templates over word lists of our own, and example sentences of WordNet.
 
-`training(n, seed)` and `EVALUATION` share no sentence: the evaluation sentences are written by hand and removed from the
+`training(n, seed)` and `EVALUATION` share no sentence: the evaluation sentences (`tests/quality`) are written by hand and removed from the
 training set should one occur there.
 """
 import random
 import re
 from pathlib import Path
 
-EVALUATION = """Could you please send me the report before lunch?
-The train to the city leaves in twenty minutes.
-I had coffee and toast for breakfast this morning.
-My sister lives in a small house near the river.
-We should take an umbrella because it might rain.
-What time does the museum open on Sunday?
-He forgot his keys on the kitchen table again.
-The children are playing football in the garden.
-Thank you very much for helping me yesterday.
-Turn left at the corner and walk two more blocks.
-She is reading a long book about ancient history.
-The doctor said that everything looks fine.
-I would like a table for two near the window.
-They have been friends since the first day of school.
-Please remember to close the door when you leave.
-The weather was cold but the sun was shining.
-Where did you buy that beautiful jacket?
-The meeting has been moved to Thursday afternoon.
-I cannot believe how fast this year went by!
-Our flight was delayed for almost three hours.
-Can you hear the birds singing outside?
-My phone battery is nearly empty.
-He plays the guitar every evening after dinner.
-The soup needs a little more salt and pepper.
-Do you want to watch a movie tonight?
-There are seven apples and five oranges in the basket.
-She answered the question without any hesitation.
-The old bridge was closed for repairs last month.
-Would you mind turning down the music?
-I am looking for a birthday present for my father.
-The bus stops right in front of the library.
-It takes about an hour to drive to the coast.
-Be careful, the floor is still wet!
-We grew tomatoes and beans behind the house.
-The teacher wrote a long sentence on the board.
-How many people are coming to the party?
-He opened the window to let in some fresh air.
-The cat slept on the warm blanket all day.
-You should drink more water when it is hot.
-I will call you back as soon as I can.
-The shop on the corner sells very good bread.
-Nobody knew the answer to the last question.
-They painted the bedroom a light shade of green.
-Is there a pharmacy anywhere near here?
-My grandmother tells wonderful stories about her childhood.
-The price went up by twelve percent in one year.
-Let us meet at the station at half past nine.
-She smiled and waved as the boat left the harbor.
-The computer stopped working in the middle of the call.
-I never learned how to swim properly.""".split("\n")
+EVALUATION = (Path(__file__).parents[2] / "tests/quality/sentences.txt").read_text().splitlines()
 
 SUBJECTS = """I|you|we|they|my brother|her mother|the teacher|our neighbor|the old man|a young woman|your friend|everyone|nobody|the
 boy|my uncle|the new manager|the baker|a tall stranger|the girl next door|Anna|Peter|Maria|Doctor Brown|Mister Clark|Sophie|

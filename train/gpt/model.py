@@ -14,7 +14,7 @@ GUIDED_LAYERS, GUIDED_HEADS = (2, 3), 2
 @dataclass
 class Config:
     codes: int = 0  # without start and stop
-    text: int = 400  # pieces
+    text: int = 78  # pieces
     width: int = 192
     layers: int = 6
     heads: int = 4

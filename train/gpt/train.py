@@ -17,15 +17,19 @@ from torch.nn import functional as F
 
 import corpus_tensors
 import labels
-from training import Run, average
+from training import Muon, Run, average, hidden_and_others
 
-from . import text
+from . import alignment, text
 from .model import Config, Gpt
 
 BATCH, REFERENCE = 16, 150
-SILENT, JOINED, DROPOUT = 0.75, 0.2, 0.1  # shares of sentences without sound, of joined ones, of split pieces
-GUIDANCE = 0.2  # weight of the attention's loss
-NEAR = 10  # characters to either side of where a code's phone should be in the text
+SILENT, JOINED = 0.75, 0.2  # shares of sentences without sound, of joined ones
+GUIDANCE = 1.0  # weight of the attention's loss
+RATE = 1.5e-3  # of learning
+SHORT = 45  # characters of the sentences of the first half, in which the way from letters to sounds is found sooner
+NEAR = 1  # characters to either side of the one that a code's phone stands at
+SPELL, ALL_SPELT = 0.05, 0.08  # shares of the words, and of the sentences, whose letters are shown instead of phones
+MISREAD = 0.1  # share of the codes that the model is shown wrong, so that it learns to go on from its own mistakes
 
 
 def manners(data: Path) -> dict[str, tuple[float, float, float]]:
@@ -45,50 +49,58 @@ def manners(data: Path) -> dict[str, tuple[float, float, float]]:
 class Batches:
     def __init__(self, data: Path, clips: list, seed: str):
         self.rng, self.clips = random.Random(seed), clips
-        self.pieces = text.load(data)
+        self.reader = text.Reader(data)
         self.manner = manners(data)
         self.said = labels.corpus(data)
         self.silent = [u for p in sorted((data / "prosody").glob("text_*.npz")) for u in labels.load(p, labels.means(data))]
+        self.short = [u for u in self.silent if len(u.text) <= SHORT]
         self.same: dict[str, list] = {}
         for clip in clips:
             self.same.setdefault(clip.voice, []).append(clip)
 
-    def sample(self):
-        """Text ids, codes, style vector, reference content of one sentence, and which pieces each code is near."""
+    def sample(self, short: bool):
+        """Text ids, codes, style vector, reference content of one sentence, and which characters each code is near."""
         rng = self.rng
         clip = rng.choice(self.clips)
         speed, power, shift = self.manner[clip.id]
-        if self.silent and rng.random() < SILENT:
-            said = [rng.choice(self.silent) for _ in range(2 if rng.random() < JOINED else 1)]
+        if short or rng.random() < SILENT:
+            several = not short and rng.random() < JOINED
+            said = [rng.choice(self.short if short else self.silent) for _ in range(1 + several)]
             # A voice's own pace and range vary about the manner of the clip.
             rates = [speed * rng.uniform(0.93, 1.07) for _ in said]
             parts = [u.codes(r, power, shift) for u, r in zip(said, rates)]
         else:
             said, rates, parts = [self.said[clip.id]], [1.0], [clip.codes]
-        words, codes = " ".join(u.text for u in said), np.concatenate(parts)
-        ids = self.pieces.encode(text.prepared(words), enable_sampling=rng.random() < 0.5, alpha=DROPOUT, nbest_size=-1)
+        codes = np.concatenate(parts)
+        spelt = rng.random() < ALL_SPELT
+        texts = [self.reader.prepared(u.text, lambda _: spelt or rng.random() < SPELL) for u in said]
+        ids = self.reader.pieces.encode(" ".join(texts))
         start = rng.randint(0, max(0, len(clip.content) - REFERENCE))
-        return ids, codes, clip.style, clip.content[start:start + REFERENCE], self.near(ids, said, rates, parts)
+        return ids, codes, clip.style, clip.content[start:start + REFERENCE], near(said, texts, rates, parts, len(ids))
 
-    def near(self, ids, said, rates, parts) -> np.ndarray:
-        """Whether each piece is within NEAR characters of what each code (and the stop) stands for: [codes + 1, pieces].
-
-        Phones are spread evenly over the characters of their sentence, which is true to a word or two."""
-        ends = np.cumsum([len(self.pieces.id_to_piece(i)) for i in ids])
-        places, before = [], 0
-        total = sum(len(u.text) + 1 for u in said)
-        for utterance, rate, codes in zip(said, rates, parts):
-            places.append((before + utterance.places(len(codes), rate) * len(utterance.text)) / total)
-            before += len(utterance.text) + 1
-        at = np.concatenate([*places, [1.0]])[:, None] * ends[-1]
-        return (ends[None] > at - NEAR) & (np.concatenate(([0], ends[:-1]))[None] < at + NEAR)
-
-    def draw(self):
-        rows = [self.sample() for _ in range(4 * BATCH)]
+    def draw(self, short: bool):
+        rows = [self.sample(short) for _ in range(4 * BATCH)]
         rows = [r for r in rows if len(r[1]) < 600 and len(r[0]) < 230]
         rows.sort(key=lambda r: len(r[0]) + len(r[1]))
         start = self.rng.randrange(len(rows) - BATCH + 1)
         return rows[start:start + BATCH]
+
+
+def near(said, texts, rates, parts, count: int) -> np.ndarray:
+    """Whether each of `count` characters is near the one that each code (and the stop) stands for: [codes + 1, count]."""
+    places, before = [], 1  # a space comes first
+    for utterance, text, rate, codes in zip(said, texts, rates, parts):
+        letters = alignment.letters(text, utterance.phones)
+        places.append(before + letters[utterance.align(len(codes), rate)])
+        before += len(text) + 1
+    at = np.concatenate([*places, [count - 1]])
+    return abs(np.arange(count)[None] - at[:, None]) <= NEAR
+
+
+def misread(codes: torch.Tensor) -> torch.Tensor:
+    """The codes with some of them replaced by others of the same sentence."""
+    wrong = torch.rand(len(codes)) < MISREAD
+    return torch.where(wrong, codes[torch.randint(len(codes), (len(codes),))], codes)
 
 
 def forward(model: Gpt, rows: list):
@@ -101,7 +113,8 @@ def forward(model: Gpt, rows: list):
     for (ids, codes, style, *_), feeling in zip(rows, emotion):
         codes = torch.from_numpy(np.asarray(codes)).long()
         before = model.prefix(torch.from_numpy(style), feeling, torch.tensor(ids))
-        xs.append(torch.cat([before, model.code_rows(codes)], 1)[0])
+        shown = misread(codes) if model.training else codes
+        xs.append(torch.cat([before, model.code_rows(shown)], 1)[0])
         targets.append(torch.cat([torch.full((before.shape[1],), -1), codes, torch.tensor([c.stop])]))
     x = torch.nn.utils.rnn.pad_sequence(xs, batch_first=True)
     target = torch.nn.utils.rnn.pad_sequence(targets, batch_first=True, padding_value=-1)
@@ -142,10 +155,10 @@ def distance(a: list, b: list) -> int:
 
 
 @torch.no_grad()
-def validate(model: Gpt, pieces, clips: list) -> tuple[float, float]:
+def validate(model: Gpt, reader: text.Reader, clips: list) -> tuple[float, float]:
     """Loss on sentences never seen; phone error rate of what it says for them."""
     model.eval()
-    rows = [(pieces.encode(text.prepared(c.text)), c.codes, c.style, c.content[:REFERENCE], None) for c in clips]
+    rows = [(reader.ids(c.text), c.codes, c.style, c.content[:REFERENCE], None) for c in clips]
     loss = np.mean([forward(model, [r])[0].item() for r in rows])
     wrong = total = 0
     generator = torch.Generator().manual_seed(1)
@@ -169,11 +182,12 @@ def main() -> None:
     config = Config(codes=labels.CODES)
     model, ema = Gpt(config), Gpt(config)
     ema.load_state_dict(model.state_dict())
-    learn = torch.optim.AdamW(model.parameters(), 1.5e-3, betas=(0.9, 0.98), weight_decay=0.05)
+    learn = Muon(hidden_and_others(model, (".attn.", ".mlp.")), RATE, weight_decay=0.05)
     modules = {"model": model, "ema": ema, "learn": learn}
     if (state := run.load()) is not None:
         for name, module in modules.items():
-            module.load_state_dict(state[name])
+            if name in state:
+                module.load_state_dict(state[name])
     clips, _ = corpus_tensors.build(args.data, {"train", "varied", "eval", "held"})
     seen, held = ([c for c in clips if c.kind == s] for s in ("eval", "held"))
     batches = Batches(args.data, [c for c in clips if c.kind in ("train", "varied")], f"{args.seed} {run.step}")
@@ -181,8 +195,8 @@ def main() -> None:
     sums, counted = np.zeros(3), 0
     while run.progress < 1 and not run.stop:
         for group in learn.param_groups:
-            group["lr"] = 1.5e-3 * run.rate(warmup=200)
-        loss, right, away = forward(model, batches.draw())
+            group["lr"] = RATE * run.rate(warmup=200)
+        loss, right, away = forward(model, batches.draw(run.progress < 0.5))
         learn.zero_grad()
         (loss + GUIDANCE * away).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -195,7 +209,7 @@ def main() -> None:
             sums, counted = np.zeros(3), 0
         if run.due():
             run.save({name: module.state_dict() for name, module in modules.items()})
-            a, b = validate(ema, batches.pieces, seen), validate(ema, batches.pieces, held)
+            a, b = validate(ema, batches.reader, seen), validate(ema, batches.reader, held)
             run.log(seen=a[0], seen_phones=a[1], held=b[0], held_phones=b[1])
     if run.progress >= 1:
         (run.folder / "done").touch()

@@ -16,9 +16,9 @@ class Config:
     style: int = 96  # of CAMPPlus
     codes: int = 0
     code_dim: int = 8
-    vocos: int = 96
-    vocos_inner: int = 384
-    vocos_layers: int = 3
+    vocos: int = 192
+    vocos_inner: int = 768
+    vocos_layers: int = 4
     channels: int = 144
     width: int = 144
     heads: int = 4

@@ -1,6 +1,9 @@
-"""Trains codec decoder, length regulator and DiT together: from codes and a prompt to the mel.
+"""Trains codec decoder, length regulator and DiT: from codes and a prompt to the mel.
 
-    python -m s2mel.train --data DIR [--hours 8]
+    python -m s2mel.train --data DIR [--hours 4.5]
+
+First decoder and regulator alone, to give the mel through a small head that is not kept: a step costs a small part of one
+with the DiT, and what the words are is decided here. Then all together.
 
 The budget is in core-hours over all runs. Stop it at any time (SIGTERM saves); the same command goes on.
 """
@@ -16,13 +19,15 @@ from torch.nn import functional as F
 
 import corpus_tensors
 import labels
-from corpus_tensors import FRAMES_PER_CODE
-from training import Run, average
+from corpus_tensors import FRAMES_PER_CODE, frames_of
+from training import Muon, Run, average, hidden_and_others
 
 from .model import MELS, Config, S2Mel
 
 BATCH, CODES, PROMPT = 8, (40, 70), (40, 160)
 DROP, NO_PROMPT = 0.15, 0.2
+ALONE = 0.12  # share of the budget before the DiT joins
+RATES = 2e-3, 1e-3  # of learning, alone and together
 
 
 class Guide(nn.Module):
@@ -36,18 +41,11 @@ class Guide(nn.Module):
         return self.net(torch.cat([content, style[:, None].expand(-1, content.shape[1], -1)], 2))
 
 
-def frames_of(codes: int) -> int:
-    """Mel frames of generated codes, as the pipeline counts them."""
-    return int(2 * codes * 1.72)
-
-
 def cut(clip, start: int, codes: int):
     """Codes and mel of a stretch."""
-    first, frames = round(start * FRAMES_PER_CODE), frames_of(codes)
-    spectrum = clip.mel[first:first + frames]
-    if len(spectrum) < frames:
-        spectrum = np.pad(spectrum, ((0, frames - len(spectrum)), (0, 0)), mode="edge")
-    return clip.codes[start:start + codes], spectrum
+    frames = frames_of(codes)
+    first = min(frames_of(start), len(clip.on_codes) - frames)
+    return clip.codes[start:start + codes], clip.on_codes[first:first + frames]
 
 
 def part(clip, first: int, frames: int):
@@ -68,13 +66,13 @@ class Batches:
             if clip.kind == "train":
                 self.voices.setdefault(clip.voice, []).append(clip)
 
-    def draw(self):
+    def draw(self, batch: int):
         """codes, mel, prompt content, prompt mel (both None without), style; of common lengths."""
         rng = self.rng
         codes = rng.randint(*CODES)
         known = 0 if rng.random() < NO_PROMPT else rng.randint(*PROMPT)
         rows = []
-        while len(rows) < BATCH:
+        while len(rows) < batch:
             clip = rng.choice(self.clips)
             if len(clip.codes) < codes:
                 continue
@@ -95,7 +93,8 @@ class Batches:
         return columns if known else [*columns[:2], None, None, columns[2]]
 
 
-def losses(model: S2Mel, guide: Guide, drawn, noise=None, t=None):
+def losses(model: S2Mel, guide: Guide, drawn, noise=None, t=None, alone=False):
+    """Of the flow (nothing while decoder and regulator are alone), and of the guide."""
     codes, mel, prompt_content, prompt_mel, style = drawn
     batch, frames, _ = mel.shape
     features = model.codec(codes)
@@ -110,6 +109,8 @@ def losses(model: S2Mel, guide: Guide, drawn, noise=None, t=None):
         guess = guide(before, style)
         guided = guided + 0.3 * (guess - prompt_mel).abs().mean()
         content, prompt = torch.cat([before, content], 1), torch.cat([prompt_mel, prompt], 1)
+    if alone:
+        return torch.zeros(()), guided
     if t is None:
         # More often close to the noise, where the words are decided.
         t = 1 - torch.cos(torch.rand(batch) * math.pi / 2)
@@ -143,7 +144,7 @@ def validate(model: S2Mel, guide: Guide, clips: list) -> tuple[float, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--hours", type=float, default=8.0, help="core-hours over all runs")
+    parser.add_argument("--hours", type=float, default=4.5, help="core-hours over all runs")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -154,7 +155,9 @@ def main() -> None:
     ema.load_state_dict(model.state_dict())
     ema_guide.load_state_dict(guide.state_dict())
     parameters = [*model.parameters(), *guide.parameters()]
-    learn = torch.optim.AdamW(parameters, 1e-3, betas=(0.9, 0.98), weight_decay=0.01)
+    hidden = hidden_and_others(model, (".layers.",))
+    hidden[1]["params"] += guide.parameters()
+    learn = Muon(hidden, RATES[0])
     modules = {"model": model, "guide": guide, "ema": ema, "ema_guide": ema_guide, "learn": learn}
     if (state := run.load()) is not None:
         for name, module in modules.items():
@@ -165,11 +168,12 @@ def main() -> None:
     torch.manual_seed(args.seed + run.step)
     sums, counted = np.zeros(2), 0
     while run.progress < 1 and not run.stop:
+        alone = run.progress < ALONE
         for group in learn.param_groups:
-            group["lr"] = 1e-3 * run.rate(warmup=200)
-        flow, guided = losses(model, guide, batches.draw())
-        learn.zero_grad()
-        (flow + guided * (0.1 + 0.9 * math.exp(-run.step / 1000))).backward()
+            group["lr"] = RATES[0 if alone else 1] * run.rate(warmup=200)
+        flow, guided = losses(model, guide, batches.draw(2 * BATCH if alone else BATCH), alone=alone)
+        learn.zero_grad(set_to_none=True)
+        (flow + guided * (1 if alone else 0.3)).backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         learn.step()
         run.step += 1

@@ -77,6 +77,11 @@ export class Local {
 export class Server {
   #abort;
 
+  // `key` is the server's API key, if it wants one.
+  constructor(key) {
+    this.headers = key ? { Authorization: `Bearer ${key}` } : {};
+  }
+
   async start() {}
   stop() { this.#abort?.abort(); }
 
@@ -84,14 +89,14 @@ export class Server {
     const models = await this.#json("v1/models");
     const voices = await this.#json("v1/audio/voices");
     this.model = models.data[0].id;
-    return { sampleRate: 22050, voices: voices.data.filter(voice => voice.usable).map(voice => voice.id) };
+    return { sampleRate: models.data[0].sample_rate, voices: voices.data.filter(voice => voice.usable).map(voice => voice.id) };
   }
 
   async addVoice(name, { bytes, samples, rate }, encode) {
     const form = new FormData();
     form.append("name", name);
     form.append("file", new Blob([bytes ?? encode(samples, rate)]), "clip");
-    const answer = await fetch("v1/audio/voices", { method: "POST", body: form });
+    const answer = await fetch("v1/audio/voices", { method: "POST", headers: this.headers, body: form });
     if (!answer.ok) throw new Error(await message(answer));
   }
 
@@ -101,7 +106,7 @@ export class Server {
     const emotion = settings.emotion?.some(value => value) ? { emotion: { vector: settings.emotion } } : {};
     const answer = await fetch("v1/audio/speech", {
       method: "POST",
-      headers: { "Content-Type": "application/json" },
+      headers: { "Content-Type": "application/json", ...this.headers },
       signal: this.#abort.signal,
       body: JSON.stringify({ model: this.model, input: text, voice, response_format: "pcm", stream: true, markup: true,
         speed: settings.speed, seed: settings.seed, ...emotion }),
@@ -123,7 +128,7 @@ export class Server {
   cancel() { this.#abort?.abort(new Error("cancelled")); }
 
   async #json(path) {
-    const answer = await fetch(path);
+    const answer = await fetch(path, { headers: this.headers });
     if (!answer.ok) throw new Error(await message(answer));
     return answer.json();
   }
@@ -175,7 +180,7 @@ async function found(url) {
 
 // The files of a model directory that the user has chosen.
 export async function openModel(files, progress) {
-  const wanted = files.filter(file => /\.(bpk|json|tiktoken|flac|wav)$/.test(file.name));
+  const wanted = files.filter(file => /\.(bpk|json|flac|wav)$/.test(file.name));
   if (!wanted.some(file => file.name === "config.json")) {
     throw new Error("There is no config.json in that folder: choose one made by `indextts models import`.");
   }

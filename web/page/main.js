@@ -42,7 +42,8 @@ async function backends() {
   const about = await (await fetch("about.json")).json();
   const threads = Math.min(navigator.hardwareConcurrency || 1, 8);
   const found = [];
-  if (about.server) found.push(["server", "The server", () => new Server()]);
+  if (about.server) found.push(["server", "The server", () => new Server($("key").value)]);
+  $("key-row").hidden = !about.key;
   for (const build of about.builds ?? []) {
     if (build === "threads" && globalThis.crossOriginIsolated && threads > 1) {
       found.push(["threads", `Processor, ${threads} threads`, () => new Local("threads", threads)]);
@@ -58,12 +59,15 @@ async function start() {
   const choices = await backends();
   const asked = new URLSearchParams(location.search).get("backend");
   $("backend").replaceChildren(...choices.map(([name, label]) => new Option(label, name, false, name === asked)));
-  $("backend").onchange = () => load(choices.find(([name]) => name === $("backend").value)[2]).catch(fail);
+  const chosen = () => load(choices.find(([name]) => name === $("backend").value)[2]).catch(fail);
+  $("backend").onchange = chosen;
+  $("key").onchange = chosen;
   await load((choices.find(([name]) => name === asked) ?? choices[0])[2]);
 }
 
 async function load(make) {
   busy(true);
+  $("error").hidden = true;
   engine?.stop();
   engine = make();
   const local = engine instanceof Local;
@@ -133,7 +137,7 @@ async function speak() {
     finish(result);
   } catch (error) {
     fail(error);
-    if (error.fatal) await load(() => engine instanceof Local ? new Local(engine.build, engine.threads) : new Server()).catch(fail);
+    if (error.fatal) await load(() => new Local(engine.build, engine.threads)).catch(fail);
   } finally {
     bar(null);
     speaking = false;

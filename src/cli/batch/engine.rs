@@ -19,6 +19,9 @@ use super::super::text::{script, text_options};
 use super::super::voice;
 use super::row::{self, Row, RowEmotion, Text};
 
+/// Bytes of a manifest; real ones are some kilobytes.
+const MAX_MANIFEST: u64 = 1 << 24;
+
 /// Voices, and emotions, kept ready: a dialogue has few, and each is some megabytes on the device.
 const READY: NonZeroUsize = NonZeroUsize::new(8).unwrap();
 
@@ -50,11 +53,11 @@ impl<'a> Engine<'a> {
     /// Reads what the model says of itself, but no weights.
     pub fn new(args: &'a Batch) -> Result<Self, Failure> {
         device_by_name(&args.device)?;
-        let config = ModelConfig::read(&args.model.as_path().into())?;
+        let files = args.model.files();
+        let config = ModelConfig::read(&files)?;
         let options = settings(&args.sampling, &args.emotion, &args.precision, args.seed, Options::of(&config))?;
         let options = Options { text: text_options(&args.reading)?, ..options };
-        let manifest = args.model.join("manifest.json");
-        let model = sha256(&std::fs::read(&manifest).map_err(Error::io("read", &manifest))?);
+        let model = sha256(&files.read("manifest.json", MAX_MANIFEST)?);
         Ok(Self {
             args,
             model,
@@ -106,7 +109,10 @@ impl<'a> Engine<'a> {
     }
 
     fn options(&self, row: &Row) -> Options {
-        Options { seed: row.seed.unwrap_or(self.options.seed), ..self.options.clone() }
+        let mut options = self.options.clone();
+        options.seed = row.seed.unwrap_or(options.seed);
+        options.text.language = row.language.or(options.text.language);
+        options
     }
 
     /// Speaks a row.
@@ -115,8 +121,8 @@ impl<'a> Engine<'a> {
         let synthesizer = match &mut self.synthesizer {
             Some(synthesizer) => &*synthesizer,
             none => {
-                let (path, precision) = (self.args.model.as_path(), self.args.precision.precision());
-                none.insert(Synthesizer::load_with(path, precision, &device_by_name(&self.args.device)?)?)
+                let (files, precision) = (self.args.model.files(), self.args.precision.precision());
+                none.insert(Synthesizer::load_with(files, precision, &device_by_name(&self.args.device)?)?)
             }
         };
         let voice = self.voices.try_get_or_insert(contents.voice.clone(), || match &row.voice {

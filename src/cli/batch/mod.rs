@@ -13,7 +13,7 @@ use std::io::{BufRead, BufReader, BufWriter, Read, Seek, Write};
 use std::ops::ControlFlow;
 use std::path::{Component, Path, PathBuf};
 
-use indextts::audio::wav;
+use indextts::audio::encode;
 use indextts::{EmotionVector, Error};
 use indicatif::ProgressBar;
 use serde_json::json;
@@ -374,7 +374,7 @@ impl<'a> Run<'a> {
             bar.set_message(format!("{stage} {}/{}", progress.segment + 1, progress.segments));
             ControlFlow::Continue(())
         })?;
-        wav::write(&row.output, &speech.samples, speech.sample_rate)?;
+        encode::write(&row.output, &speech.samples, speech.sample_rate)?;
         let (sha256, samples) = (file_sha256(&row.output)?, speech.samples.len() as u64);
         self.journal.note(&name, &contents.key, State::Done { sha256, samples })?;
         Ok(Outcome::Spoken { samples, warnings: speech.warnings })

@@ -3,7 +3,8 @@
 //! Source: command line specification 1, "Batch JSONL".
 use std::path::{Path, PathBuf};
 
-use indextts::{EmotionVector, VoiceStore};
+use indextts::audio::encode::Encoding;
+use indextts::{EmotionVector, Language, VoiceStore};
 use serde::Deserialize;
 
 use super::super::args::EmotionArgs;
@@ -22,6 +23,8 @@ struct Fields {
     emotion_vector: Option<Vector>,
     emotion_weight: Option<f32>,
     seed: Option<u64>,
+    #[serde(alias = "language")]
+    lang: Option<String>,
     silence_after_ms: Option<u32>,
     chapter: Option<String>,
 }
@@ -43,6 +46,7 @@ pub struct Row {
     pub emotion: RowEmotion,
     pub weight: f32,
     pub seed: Option<u64>,
+    pub language: Option<Language>,
     pub silence_after_ms: u32,
     pub chapter: Option<String>,
 }
@@ -140,12 +144,16 @@ impl Row {
         if !weight.is_finite() {
             return Err(format!("emotion_weight: got {weight}, expected a number"));
         }
+        let language = fields.lang.map(|code| code.parse::<Language>().map_err(|e| e.to_string())).transpose()?;
         let joined = matches!(common.outputs, Outputs::Pieces { .. });
         if !joined && (fields.silence_after_ms.is_some() || fields.chapter.is_some()) {
             return Err("silence_after_ms and chapter have a meaning only with --concat".into());
         }
         let output = match (&common.outputs, fields.output) {
-            (Outputs::Named, Some(path)) if path.file_name().is_some() => file(&path),
+            (Outputs::Named, Some(path)) if path.file_name().is_some() => {
+                Encoding::of(&path).check().map_err(|e| format!("output: {e}"))?;
+                file(&path)
+            }
             (Outputs::Named, Some(path)) => return Err(format!("output: {:?} names no file", path.display())),
             (Outputs::Named, None) => return Err("expected output, or --out or --concat on the command line".into()),
             (_, Some(_)) => return Err("output: not together with --out or --concat".into()),
@@ -162,6 +170,7 @@ impl Row {
             emotion,
             weight,
             seed: fields.seed,
+            language,
             silence_after_ms: fields.silence_after_ms.unwrap_or(0),
             chapter: fields.chapter.filter(|title| !title.trim().is_empty()),
         })

@@ -5,9 +5,11 @@
 //! for a while, so that nothing can be lost or mistaken for something else.
 //!
 //! Source: text specification A; the readings are those of the languages (`tests/text`).
+mod ar;
 mod en;
 mod es;
 mod glossary;
+mod ja;
 pub mod pinyin;
 mod punctuation;
 mod rules;
@@ -15,6 +17,7 @@ mod symbols;
 mod zh;
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 pub use glossary::Glossary;
 pub use punctuation::{map as map_punctuation, map_all as map_all_punctuation};
@@ -25,6 +28,8 @@ pub enum Rules {
     English,
     Chinese,
     Spanish,
+    Japanese,
+    Arabic,
     /// Words, figures and signs are passed on.
     None,
 }
@@ -49,11 +54,26 @@ pub fn normalize(text: &str, rules: Rules, glossary: &Glossary, faithful: bool) 
                 Rules::English => en::speak(&expand_is(&text)),
                 Rules::Chinese => zh::speak(&expand_is(&text)),
                 Rules::Spanish => es::speak(&text),
+                Rules::Japanese => ja::speak(&text),
+                Rules::Arabic => ar::speak(&text),
                 Rules::None => text.into_owned(),
             }),
         }
     }
     out
+}
+
+/// The words that numbers are made of, in lower case; none where numbers are written without spaces.
+pub fn number_words(rules: Rules) -> HashSet<String> {
+    let read: fn(u64) -> String = match rules {
+        Rules::English => en::numbers::cardinal,
+        Rules::Spanish => |n| es::numbers::cardinal(n, es::numbers::Counted::Nothing),
+        Rules::Arabic => |n| ar::numbers::cardinal(n, ar::numbers::Gender::Masculine),
+        Rules::Chinese | Rules::Japanese | Rules::None => return HashSet::new(),
+    };
+    let large = [2_000, 1_000_000, 3_000_000, 1_000_000_000, 3_000_000_000];
+    let phrases = (0..=1_001).chain(large).map(read);
+    phrases.flat_map(|phrase| phrase.split([' ', '-']).map(str::to_lowercase).collect::<Vec<_>>()).collect()
 }
 
 /// Whether a text is read with Chinese rules: it has Chinese characters, or no Latin letter at all, or is mostly pinyin.
@@ -86,11 +106,13 @@ fn parts<'a>(text: &'a str, rules: Rules, glossary: &Glossary, faithful: bool) -
         Rules::English => "en",
         Rules::Chinese => "zh",
         Rules::Spanish => "es",
+        Rules::Japanese => "ja",
+        Rules::Arabic => "ar",
         Rules::None => "",
     };
     let mut syllables = match rules {
         Rules::English | Rules::Chinese => pinyin::find(text),
-        Rules::Spanish | Rules::None => Vec::new(),
+        Rules::Spanish | Rules::Japanese | Rules::Arabic | Rules::None => Vec::new(),
     };
     // A single letter with a figure is a size of paper or a version far more often than a syllable.
     syllables.retain(|(start, end)| faithful || end - start > 2);

@@ -1,5 +1,5 @@
 //! Spanish.
-mod numbers;
+pub mod numbers;
 
 use std::sync::LazyLock;
 
@@ -242,7 +242,7 @@ fn rules() -> Vec<Rule> {
             let free = m.previous().is_none_or(|c| c.is_whitespace() || "(\"¿¡".contains(c));
             free.then(|| format!("menos {}", m.get(1)))
         }),
-        Rule::new("(?:n\\.º|N\\.º|nº|Nº|#) ?([0-9])", |m| Some(format!("número {}", m.get(1)))),
+        Rule::new("(?:n\\.º|N\\.º|nº|Nº|#) ?([0-9]+)", |m| Some(format!("número {}", m.get(1)))),
         Rule::new("([A-Za-z]+)-?([0-9]+)([A-Za-z]*)", |m| {
             Some(format!("{} {} {}", m.get(1), whole(m.get(2), Counted::Nothing), m.get(3)).trim_end().into())
         }),
@@ -267,8 +267,11 @@ fn counted(m: &Found) -> Counted {
     let feminine = FEMININE.contains(&word.as_str())
         || (word.ends_with(['a']) || word.ends_with("as") || word.ends_with("ciones") || word.ends_with("dades"))
             && !MASCULINE.contains(&word.as_str());
+    // More than one is counted in the plural; "el autobús 21 llega".
+    let agrees = m.all() == "1" || word.ends_with('s') || word == "mil";
     match word.as_str() {
         "" => Counted::Nothing,
+        _ if !agrees => Counted::Nothing,
         word if NOT_COUNTED.contains(&word) => Counted::Nothing,
         _ if feminine => Counted::Feminine,
         _ => Counted::Masculine,

@@ -1,0 +1,148 @@
+//! The model that is built in: the first command a newcomer types speaks, and what it speaks are the words asked for.
+use std::path::{Path, PathBuf};
+
+use indextts::models::w2v_bert::{FeatureStats, W2vBert};
+use indextts::weights::load_file;
+use indextts::{
+    Device, ModelConfig, ModelFiles, REFERENCE_SECONDS, ReferenceFeatures, Synthesizer, audio, device_by_name,
+};
+
+use burn::prelude::*;
+
+use crate::say::{program, text};
+
+/// The voices that come along, and what is said in their clips.
+const CLIPS: [(&str, &str); 3] = [
+    ("bella", "Doctor Brown ordered an expensive watch, because her mother waited for a cup of tea."),
+    ("george", "The Azores are strategically located on transatlantic air and shipping routes."),
+    ("michael", "Anna showed me a strange letter, because your friend looked for a large pizza."),
+];
+
+/// Two voices that say the same are nearer to each other than this.
+const SAME: f32 = 0.5;
+
+fn nano() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("models/nano")
+}
+
+/// What the semantic encoder hears, which follows the phones of speech more than its voice.
+struct Ear {
+    config: ModelConfig,
+    encoder: W2vBert,
+    stats: FeatureStats,
+    device: Device,
+}
+
+impl Ear {
+    fn new() -> Self {
+        let device = device_by_name("cpu").unwrap();
+        let files = ModelFiles::nano();
+        let config = ModelConfig::read(&files).unwrap();
+        Self {
+            encoder: load_file(config.w2v_bert.init(&device), &files, "w2v_bert.bpk").unwrap(),
+            stats: load_file(config.feature_stats().init(&device), &files, "w2v_stats.bpk").unwrap(),
+            config,
+            device,
+        }
+    }
+
+    /// Frames of unit length.
+    fn hear(&self, path: &Path) -> Vec<Vec<f32>> {
+        let clip = audio::decode::load_reference(path, REFERENCE_SECONDS).unwrap();
+        let heard = ReferenceFeatures::new(&clip, &self.config.mel, self.config.feature_padding as f32).speaker;
+        let width = heard.data.len() / heard.frames;
+        let data = Tensor::<3>::from_data(TensorData::new(heard.data, [1, heard.frames, width]), &self.device);
+        let mask = Tensor::<2, Bool>::from_data(TensorData::new(heard.mask, [1, heard.frames]), &self.device);
+        let content = self.stats.normalize(self.encoder.forward(data, Some(mask)));
+        let [_, _, width] = content.dims();
+        let values = content.into_data().try_to_vec::<f32>().unwrap();
+        values
+            .chunks(width)
+            .map(|frame| frame.iter().map(|x| x / frame.iter().map(|x| x * x).sum::<f32>().sqrt()).collect())
+            .collect()
+    }
+}
+
+/// Mean cosine distance of two utterances along the best path through both (dynamic time warping).
+fn distance(a: &[Vec<f32>], b: &[Vec<f32>]) -> f32 {
+    let apart = |x: &[f32], y: &[f32]| 1.0 - x.iter().zip(y).map(|(x, y)| x * y).sum::<f32>();
+    let mut row = vec![f32::INFINITY; b.len() + 1];
+    row[0] = 0.0;
+    for x in a {
+        let mut next = vec![f32::INFINITY; b.len() + 1];
+        for (j, y) in b.iter().enumerate() {
+            // A step through both costs twice one through either, so that every path weighs the same.
+            let d = apart(x, y);
+            next[j + 1] = (row[j] + 2.0 * d).min(row[j + 1] + d).min(next[j] + d);
+        }
+        row = next;
+    }
+    row[b.len()] / (a.len() + b.len()) as f32
+}
+
+#[test]
+fn the_first_command_speaks() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("hello.wav");
+    let output = program(&["say", "Hello world", "-o", text(&out)]).current_dir(directory.path()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let samples: Vec<f32> =
+        hound::WavReader::open(&out).unwrap().samples::<i16>().map(|s| f32::from(s.unwrap()) / 32768.0).collect();
+    let seconds = samples.len() as f64 / 22050.0;
+    assert!((0.5..3.0).contains(&seconds), "two words take {seconds} s");
+    let level = (samples.iter().map(|s| s * s).sum::<f32>() / samples.len() as f32).sqrt();
+    assert!((0.01..0.5).contains(&level), "level {level}");
+}
+
+/// With another voice each time, what is said is nearer to the recording of that sentence than to the other recordings.
+#[test]
+fn the_words_are_those_asked_for() {
+    let (ear, directory) = (Ear::new(), tempfile::tempdir().unwrap());
+    let clips = CLIPS.map(|(name, _)| ear.hear(&nano().join(format!("voices/{name}.flac"))));
+    for (i, (_, sentence)) in CLIPS.iter().enumerate() {
+        let (voice, out) = (CLIPS[(i + 1) % 3].0, directory.path().join(format!("{i}.wav")));
+        let output = program(&["-q", "say", sentence, "--voice", voice, "-o", text(&out)]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let heard = ear.hear(&out);
+        let distances = clips.each_ref().map(|clip| distance(&heard, clip));
+        assert!(distances[i] < SAME, "{voice}: {sentence:?} is not what is heard: {distances:?}");
+        for (j, other) in distances.iter().enumerate().filter(|(j, _)| *j != i) {
+            assert!(distances[i] < 0.9 * other, "{:?} sounds like {:?}: {distances:?}", CLIPS[i].1, CLIPS[j].1);
+        }
+    }
+}
+
+/// The judge of the test above: a clip is far from itself with its words out of order.
+#[test]
+fn words_out_of_order_are_noticed() {
+    let ear = Ear::new();
+    let clips = CLIPS.map(|(name, _)| ear.hear(&nano().join(format!("voices/{name}.flac"))));
+    for (i, clip) in clips.iter().enumerate() {
+        let turned: Vec<_> = clip.chunks(12).rev().flatten().cloned().collect();
+        let away = distance(clip, &turned);
+        assert!(away > SAME, "clip {i}: {away}");
+    }
+}
+
+/// Loading is strict: a tensor too many, too few or of another shape fails.
+#[test]
+fn the_files_fit_the_architecture_and_are_small() {
+    let output = program(&["models", "verify", text(&nano())]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Synthesizer::load(ModelFiles::nano(), &device_by_name("cpu").unwrap()).unwrap();
+    let files = walk(&nano());
+    for file in &files {
+        let name = file.strip_prefix(nano()).unwrap().to_str().unwrap();
+        assert!(
+            *ModelFiles::nano().read(name, 1 << 30).unwrap() == std::fs::read(file).unwrap(),
+            "{name} is another in the program"
+        );
+    }
+    let bytes: u64 = files.iter().map(|f| f.metadata().unwrap().len()).sum();
+    assert!(bytes <= 30_000_000, "{bytes}");
+}
+
+fn walk(directory: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory).unwrap().map(|e| e.unwrap().path());
+    entries.flat_map(|p| if p.is_dir() { walk(&p) } else { vec![p] }).collect()
+}

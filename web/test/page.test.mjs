@@ -1,0 +1,274 @@
+// The page in a real browser, against the same model spoken by the command line. `./run` builds what it needs.
+import assert from "node:assert/strict";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { env } from "node:process";
+import { createInterface } from "node:readline";
+import { after, before, test } from "node:test";
+import { chromium } from "playwright-core";
+import { serve } from "./serve.mjs";
+
+const { DIST, MODEL, INDEXTTS, CHROMIUM } = env;
+const TEXT = "The train to the city leaves in twenty minutes.";
+// What a synthesis may take on a loaded machine before the test gives up, milliseconds.
+const PATIENCE = 240_000;
+
+let browser, site, folder, voice;
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), "page-"));
+  site = await serve(DIST);
+  browser = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: ["--no-sandbox", "--disable-gpu",
+    "--autoplay-policy=no-user-gesture-required", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"] });
+});
+after(async () => {
+  await browser?.close();
+  site?.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+// A page that is ready to speak; it fails the test by anything unexpected that it does.
+async function open({ url = site.url, backend = "simd", viewport, ready = true } = {}) {
+  const context = await browser.newContext({ viewport: viewport ?? { width: 1000, height: 900 }, acceptDownloads: true });
+  const page = await context.newPage();
+  page.setDefaultTimeout(PATIENCE);
+  page.trouble = [];
+  page.on("pageerror", error => page.trouble.push(error.message));
+  page.on("console", line => ["error", "warning"].includes(line.type()) && page.trouble.push(line.text()));
+  page.on("request", ({ url: asked }) => {
+    if (!asked.startsWith(url) && !/^(blob|data):/.test(asked)) page.trouble.push(`request to ${asked}`);
+  });
+  await page.goto(`${url}?backend=${backend}`);
+  if (ready) {
+    await settled(page);
+    assert.equal(await page.textContent("#status"), "Ready", await page.textContent("#error"));
+  }
+  return page;
+}
+
+const settled = page => page.waitForFunction(() => !document.getElementById("speak").disabled || !document.getElementById("error").hidden);
+
+async function done(page) {
+  await page.waitForFunction(() => !document.getElementById("download").hidden || !document.getElementById("error").hidden);
+  assert.equal(await page.isHidden("#error"), true, await page.textContent("#error"));
+}
+
+async function close(page) {
+  assert.deepEqual(page.trouble, []);
+  await page.context().close();
+}
+
+// Samples of the module itself, without the page's form: exactly these settings.
+function speakIn(page, build, threads, settings) {
+  return page.evaluate(async ({ build, threads, settings, text }) => {
+    const { Local, fetchModel } = await import("./engine.js");
+    const engine = new Local(build, threads);
+    await engine.start();
+    const { voices } = await engine.load("model", await fetchModel("model", () => {}));
+    const parts = [];
+    await engine.speak(text, voices[0], settings, { samples: samples => parts.push(...samples) });
+    engine.stop();
+    return { voice: voices[0], samples: parts };
+  }, { build, threads, settings, text: TEXT });
+}
+
+// The same by the command line, on the processor.
+function native(options) {
+  const bytes = execFileSync(INDEXTTS, ["say", TEXT, "--model", MODEL, "--device", "cpu", "--voice", voice, "--stream", "--raw", "-o", "-",
+    "--quiet", ...options], { maxBuffer: 1 << 28 });
+  return Float32Array.from({ length: bytes.length / 2 }, (_, i) => bytes.readInt16LE(2 * i) / 32768);
+}
+
+function cosine(a, b) {
+  assert.equal(a.length, b.length, "samples");
+  let ab = 0, aa = 0, bb = 0;
+  for (let i = 0; i < a.length; i++) [ab, aa, bb] = [ab + a[i] * b[i], aa + a[i] ** 2, bb + b[i] ** 2];
+  assert.ok(aa > 0 && bb > 0, "silence");
+  return ab / Math.sqrt(aa * bb);
+}
+
+for (const [build, threads] of [["simd", 1], ["threads", 2]]) {
+  test(`${build}: the samples are those of the command line`, async () => {
+    const page = await open({ backend: build });
+    const spoken = await speakIn(page, build, threads, { seed: 7, greedy: true, maxCodes: 80, speed: 1, firstChunk: 0.5 });
+    voice = spoken.voice;
+    const similar = cosine(spoken.samples, native(["--seed", "7", "--greedy", "--max-codes", "80"]));
+    assert.ok(similar >= 0.9999, `cosine ${similar}`);
+    await close(page);
+  });
+}
+
+test("the form speaks, shows what it did, and gives a wav", async () => {
+  const page = await open();
+  await page.fill("#text", TEXT);
+  await page.click("#speak");
+  await done(page);
+  assert.match(await page.textContent("#status"), /^\d+\.\d s of speech in \d+\.\d s, the first after \d+\.\d s$/);
+  const stages = await page.$$eval("#timings tbody th", rows => rows.map(row => row.textContent));
+  assert.deepEqual(stages, ["voice", "text", "gpt", "content", "mel", "wave", "total"].filter(stage => stages.includes(stage)));
+  assert.ok(stages.length >= 6, stages.join());
+  const [download] = await Promise.all([page.waitForEvent("download"), page.click("#download")]);
+  assert.equal(download.suggestedFilename(), "speech.wav");
+  const wav = await readFile(await download.path());
+  assert.equal(wav.toString("latin1", 0, 4) + wav.toString("latin1", 8, 12), "RIFFWAVE");
+  assert.equal(wav.readUInt32LE(4), wav.length - 8);
+  const seconds = (wav.length - 44) / 2 / wav.readUInt32LE(24);
+  assert.ok(Math.abs(seconds - parseFloat(await page.textContent("#status"))) < 0.06, `${seconds} s`);
+  if (env.SCREENSHOT) await page.screenshot({ path: env.SCREENSHOT, fullPage: true });
+  await close(page);
+});
+
+test("seed, speed and emotion reach the model", async () => {
+  const page = await open();
+  const once = async set => {
+    await page.evaluate(set => {
+      document.querySelector("details").open = true;
+      for (const id of ["seed", "speed", "happy"]) {
+        const field = document.getElementById(id);
+        field.value = set[id] ?? field.defaultValue;
+        field.dispatchEvent(new Event("input"));
+      }
+    }, set);
+    await page.fill("#text", "Good morning.");
+    await page.click("#speak");
+    await done(page);
+    return page.evaluate(async () => [...new Uint8Array(await (await fetch(document.getElementById("download").href)).arrayBuffer())].join());
+  };
+  const plain = await once({});
+  assert.equal(await once({}), plain, "the same seed gives the same speech");
+  assert.notEqual(await once({ seed: "8" }), plain, "seed");
+  assert.notEqual(await once({ speed: "0.5" }), plain, "speed");
+  assert.notEqual(await once({ happy: "1" }), plain, "emotion");
+  await close(page);
+});
+
+test("a clip becomes a voice, by file and by microphone", async () => {
+  const page = await open();
+  const clip = join(folder, "my clip.wav");
+  execFileSync(INDEXTTS, ["say", "This clip is long enough to be a voice for the page.", "--model", MODEL, "--device", "cpu", "-o", clip, "--quiet"]);
+  await page.setInputFiles("#file", clip);
+  await page.waitForFunction(() => document.getElementById("voice").value === "my-clip");
+  await page.click("#record");
+  await page.waitForFunction(() => document.getElementById("record").textContent === "Stop");
+  await page.waitForTimeout(2500);
+  await page.click("#record");
+  await page.waitForFunction(() => document.getElementById("voice").value === "my-voice" || !document.getElementById("error").hidden);
+  assert.equal(await page.isHidden("#error"), true, await page.textContent("#error"));
+  await page.selectOption("#voice", "my-clip");
+  await page.fill("#text", "Good morning.");
+  await page.click("#speak");
+  await done(page);
+  await close(page);
+});
+
+test("cancelling ends the work, and the page speaks again", async () => {
+  for (const backend of ["threads", "simd"]) {
+    const page = await open({ backend });
+    await page.fill("#text", Array(12).fill(TEXT).join(" "));
+    await page.click("#speak");
+    await page.waitForFunction(() => /Finding the sounds|Painting/.test(document.getElementById("status").textContent));
+    const start = Date.now();
+    await page.click("#cancel");
+    await page.waitForFunction(() => document.getElementById("status").textContent === "Cancelled");
+    assert.ok(Date.now() - start < 3000, `${backend}: ${Date.now() - start} ms`);
+    await page.fill("#text", "Good morning.");
+    await page.click("#speak");
+    await done(page);
+    await close(page);
+  }
+});
+
+test("errors are shown", async () => {
+  const page = await open();
+  const error = async () => {
+    await page.waitForSelector("#error:not([hidden])");
+    return page.textContent("#error");
+  };
+  const bad = join(folder, "bad.wav");
+  await writeFile(bad, "this is no sound");
+  await page.setInputFiles("#file", bad);
+  assert.match(await error(), /bad/);
+  await page.waitForFunction(() => !document.getElementById("speak").disabled);
+  // A folder that is no model.
+  await page.evaluate(() => { document.querySelector("details").open = true; });
+  const empty = await mkdtemp(join(folder, "empty-"));
+  await writeFile(join(empty, "notes.txt"), "nothing");
+  await page.setInputFiles("#folder", empty);
+  assert.match(await error(), /no config\.json/);
+  await page.context().close();
+});
+
+test("a damaged model is refused with its reason", async () => {
+  const page = await open({ ready: false });
+  await settled(page);
+  const message = await page.evaluate(async () => {
+    const { Local, fetchModel } = await import("./engine.js");
+    const engine = new Local("simd", 1);
+    await engine.start();
+    const files = await fetchModel("model", () => {});
+    const gpt = files.find(file => file.name === "gpt.bpk");
+    gpt.bytes = gpt.bytes.slice(0, gpt.bytes.length / 2);
+    return engine.load("model", files).then(() => "loaded", error => error.message);
+  });
+  assert.match(message, /gpt\.bpk/);
+  await close(page);
+});
+
+test("without WebAssembly SIMD the page says so", async () => {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  await page.addInitScript(() => { WebAssembly.validate = () => false; });
+  const plain = await serve(DIST, { isolated: false });
+  await page.goto(plain.url);
+  await page.waitForSelector("#error:not([hidden])");
+  assert.match(await page.textContent("#error"), /SIMD/);
+  plain.close();
+  await context.close();
+});
+
+test("without shared memory the page uses one thread", async () => {
+  const plain = await serve(DIST, { isolated: false });
+  const page = await open({ url: plain.url, backend: "threads" });
+  assert.deepEqual(await page.$$eval("#backend option", options => options.map(option => option.value)), ["simd"]);
+  await close(page);
+  plain.close();
+});
+
+test("it fits a phone, and every control has a name", async () => {
+  const page = await open({ viewport: { width: 360, height: 740 } });
+  await page.evaluate(() => { document.querySelector("details").open = true; });
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), "it scrolls sideways");
+  const nameless = await page.$$eval("button, input, select, textarea, a, canvas, progress", controls => controls
+    .filter(control => !(control.labels?.length || control.textContent.trim() || control.getAttribute("aria-label")))
+    .map(control => control.id));
+  assert.deepEqual(nameless, []);
+  // The keyboard alone: text, then Control and Enter.
+  await page.focus("#text");
+  await page.fill("#text", "Good morning.");
+  await page.keyboard.press("Control+Enter");
+  await done(page);
+  await close(page);
+});
+
+test("the page of `indextts serve` speaks through the server", async () => {
+  const server = spawn(INDEXTTS, ["serve", "--model", MODEL, "--device", "cpu", "--port", "0", "--voices", folder, "--api-key", "secret"],
+    { stdio: ["ignore", "pipe", "ignore"] });
+  try {
+    const [address] = await once(createInterface({ input: server.stdout }), "line");
+    const page = await open({ url: `${address}/`, backend: "server", ready: false });
+    await page.waitForSelector("#error:not([hidden])");
+    assert.match(await page.textContent("#error"), /key/);
+    page.trouble = []; // the refusal, which the browser notes
+    await page.fill("#key", "secret");
+    await page.press("#key", "Tab");
+    await page.waitForFunction(() => !document.getElementById("speak").disabled);
+    await page.fill("#text", "Good morning.");
+    await page.click("#speak");
+    await done(page);
+    await close(page);
+  } finally {
+    server.kill();
+  }
+});
