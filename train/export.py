@@ -44,11 +44,11 @@ def bank(data: Path, speaker: gpt.model.Gpt) -> tuple[torch.Tensor, torch.Tensor
     """Style and emotion vectors of the clips whose manner comes nearest to each emotion."""
     clips, _ = corpus_tensors.build(data, {"varied"})
     manner = gpt.train.manners(data)
-    points = np.array([[np.log(s) / 0.15, np.log(p) / 0.35, t / 2] for s, p, t in (manner[c.id] for c in clips)])
+    points = np.array([gpt.train.point(*manner[c.id]) for c in clips])
     styles, vectors = [], []
     for name in EMOTIONS:
         speed, power, shift = MANNERS[name]
-        away = np.linalg.norm(points - [np.log(speed) / 0.15, np.log(power) / 0.35, shift / 2], axis=1)
+        away = np.linalg.norm(points - gpt.train.point(speed, power, shift), axis=1)
         for i in away.argsort()[:ROWS]:
             content = torch.from_numpy(clips[i].content.astype(np.float32))[None, :750]
             styles.append(torch.from_numpy(clips[i].style))
@@ -92,7 +92,7 @@ def configuration(g: gpt.model.Config, s: s2mel.model.Config, statistics, layers
         },
         "emo_num": [ROWS] * len(EMOTIONS), "vocoder": {"name": "bigvgan_generator.pt"},
         "defaults": {"beams": 1, "temperature": 0.7, "top_k": 0, "top_p": 0.9, "repetition_penalty": 1.0, "max_codes": 600,
-                     "steps": 8, "guidance": 0.7, "noise": 0.1, "max_segment_tokens": 180, "interval_silence": 100},
+                     "steps": 8, "guidance": 0.7, "noise": 0.1, "max_segment_tokens": 90, "interval_silence": 100},
     }
 
 

@@ -84,10 +84,12 @@ def training(count: int, seed: int, folder: Path = Path("/usr/share/wordnet")) -
     """`count` distinct sentences, 45 % from templates."""
     rng = random.Random(seed)
     examples = wordnet(folder)
+    if not examples:
+        raise SystemExit(f"WordNet's sentences are missing in {folder}: apt-get install wordnet-base, or train/setup.sh")
     rng.shuffle(examples)
     taken, out = set(EVALUATION), []
     while len(out) < count:
-        text = template(rng) if rng.random() < 0.45 or not examples else examples.pop()
+        text = template(rng) if rng.random() < 0.45 else examples.pop()
         if text not in taken:
             taken.add(text)
             out.append(text)

@@ -28,8 +28,8 @@ class Config:
     emotion_heads: int = 4
     emotion_layers: int = 2
     latent: int = 128
-    latent_heads: int = 2
-    latent_head: int = 32
+    latent_heads: int = 4  # as many as the conformer's: the checkpoint's configuration has one number for both
+    latent_head: int = 16
     kernel: int = 15
     positions: int = 512
 

@@ -25,11 +25,17 @@ from .model import Config, Gpt
 BATCH, REFERENCE = 16, 150
 SILENT, JOINED = 0.75, 0.2  # shares of sentences without sound, of joined ones
 GUIDANCE = 1.0  # weight of the attention's loss
+FEELING = 0.3  # weight of the emotion vector's own loss
 RATE = 1.5e-3  # of learning
 SHORT = 45  # characters of the sentences of the first half, in which the way from letters to sounds is found sooner
 NEAR = 1  # characters to either side of the one that a code's phone stands at
 SPELL, ALL_SPELT = 0.05, 0.08  # shares of the words, and of the sentences, whose letters are shown instead of phones
 MISREAD = 0.1  # share of the codes that the model is shown wrong, so that it learns to go on from its own mistakes
+
+
+def point(speed: float, power: float, shift: float) -> np.ndarray:
+    """A manner as three numbers of about unit variance."""
+    return np.array([np.log(speed) / 0.15, np.log(power) / 0.35, shift / 2], np.float32)
 
 
 def manners(data: Path) -> dict[str, tuple[float, float, float]]:
@@ -59,7 +65,7 @@ class Batches:
             self.same.setdefault(clip.voice, []).append(clip)
 
     def sample(self, short: bool):
-        """Text ids, codes, style vector, reference content of one sentence, and which characters each code is near."""
+        """Text ids, codes, style vector, reference content and manner of a sentence; which characters each code is near."""
         rng = self.rng
         clip = rng.choice(self.clips)
         speed, power, shift = self.manner[clip.id]
@@ -76,7 +82,7 @@ class Batches:
         texts = [self.reader.prepared(u.text, lambda _: spelt or rng.random() < SPELL) for u in said]
         ids = self.reader.pieces.encode(" ".join(texts))
         start = rng.randint(0, max(0, len(clip.content) - REFERENCE))
-        return ids, codes, clip.style, clip.content[start:start + REFERENCE], near(said, texts, rates, parts, len(ids))
+        return ids, codes, clip.style, clip.content[start:start + REFERENCE], point(speed, power, shift), near(said, texts, rates, parts, len(ids))
 
     def draw(self, short: bool):
         rows = [self.sample(short) for _ in range(4 * BATCH)]
@@ -103,8 +109,9 @@ def misread(codes: torch.Tensor) -> torch.Tensor:
     return torch.where(wrong, codes[torch.randint(len(codes), (len(codes),))], codes)
 
 
-def forward(model: Gpt, rows: list):
-    """Loss per code, share of right codes, and how little the guided heads look at the text where it is spoken."""
+def forward(model: Gpt, head: torch.nn.Module | None, rows: list):
+    """Loss per code, share of right codes, how little the guided heads look at the text where it is spoken, and how far the
+    manner that `head` reads from the emotion vector is off."""
     c = model.config
     longest = max(len(r[3]) for r in rows)
     reference = np.stack([np.pad(r[3], ((0, longest - len(r[3])), (0, 0)), mode="wrap") for r in rows]).astype(np.float32)
@@ -123,7 +130,10 @@ def forward(model: Gpt, rows: list):
     loss = F.cross_entropy(logits.flatten(0, 1), target.flatten(), ignore_index=-1)
     known = target >= 0
     guess = logits.argmax(2)
-    return loss, (guess == target)[known].float().mean(), lost(watched, rows)
+    off = torch.zeros(())
+    if head is not None:
+        off = (head(emotion) - torch.from_numpy(np.stack([r[4] for r in rows]))).square().mean()
+    return loss, (guess == target)[known].float().mean(), lost(watched, rows), off
 
 
 def lost(watched: list, rows: list) -> torch.Tensor:
@@ -158,11 +168,11 @@ def distance(a: list, b: list) -> int:
 def validate(model: Gpt, reader: text.Reader, clips: list) -> tuple[float, float]:
     """Loss on sentences never seen; phone error rate of what it says for them."""
     model.eval()
-    rows = [(reader.ids(c.text), c.codes, c.style, c.content[:REFERENCE], None) for c in clips]
-    loss = np.mean([forward(model, [r])[0].item() for r in rows])
+    rows = [(reader.ids(c.text), c.codes, c.style, c.content[:REFERENCE], None, None) for c in clips]
+    loss = np.mean([forward(model, None, [r])[0].item() for r in rows])
     wrong = total = 0
     generator = torch.Generator().manual_seed(1)
-    for ids, codes, style, content, _ in rows[:16]:
+    for ids, codes, style, content, *_ in rows[:16]:
         feeling = model.emotion(torch.from_numpy(content.astype(np.float32))[None])[0]
         said = model.generate(torch.from_numpy(style), feeling, torch.tensor(ids), generator=generator, limit=2 * len(codes) + 50)
         wrong, total = wrong + distance(phones(said), phones(codes)), total + len(phones(codes))
@@ -174,6 +184,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--hours", type=float, default=5.0, help="core-hours over all runs")
+    parser.add_argument("--rate", type=float, default=RATE, help="of learning")
+    parser.add_argument("--short", type=float, default=0.5, help="share of the budget for short sentences, at first")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -182,8 +194,14 @@ def main() -> None:
     config = Config(codes=labels.CODES)
     model, ema = Gpt(config), Gpt(config)
     ema.load_state_dict(model.state_dict())
-    learn = Muon(hidden_and_others(model, (".attn.", ".mlp.")), RATE, weight_decay=0.05)
-    modules = {"model": model, "ema": ema, "learn": learn}
+    # Training only. Without it the emotion vector is slow to say anything, and what nobody listens to decays to a constant.
+    head = torch.nn.Linear(config.width, 3)
+    hidden, others = hidden_and_others(model, (".attn.", ".mlp."))
+    feeling = {id(p) for n, p in model.named_parameters() if n.startswith("emo")}
+    emotion = {"params": [p for p in others["params"] if id(p) in feeling] + list(head.parameters()), "weight_decay": 0.0}
+    others["params"] = [p for p in others["params"] if id(p) not in feeling]
+    learn = Muon([hidden, others, emotion], args.rate, weight_decay=0.05)
+    modules = {"model": model, "ema": ema, "head": head, "learn": learn}
     if (state := run.load()) is not None:
         for name, module in modules.items():
             if name in state:
@@ -192,21 +210,22 @@ def main() -> None:
     seen, held = ([c for c in clips if c.kind == s] for s in ("eval", "held"))
     batches = Batches(args.data, [c for c in clips if c.kind in ("train", "varied")], f"{args.seed} {run.step}")
     torch.manual_seed(args.seed + run.step)
-    sums, counted = np.zeros(3), 0
+    sums, counted = np.zeros(4), 0
     while run.progress < 1 and not run.stop:
         for group in learn.param_groups:
-            group["lr"] = RATE * run.rate(warmup=200)
-        loss, right, away = forward(model, batches.draw(run.progress < 0.5))
+            group["lr"] = args.rate * run.rate(warmup=200)
+        loss, right, away, off = forward(model, head, batches.draw(run.progress < args.short))
         learn.zero_grad()
-        (loss + GUIDANCE * away).backward()
+        (loss + GUIDANCE * away + FEELING * off).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         learn.step()
         run.step += 1
         average(ema, model, run.step, 0.999)
-        sums, counted = sums + [loss.item(), right.item(), away.item()], counted + 1
+        sums, counted = sums + [loss.item(), right.item(), away.item(), off.item()], counted + 1
         if run.step % 50 == 0:
-            run.log(loss=sums[0] / counted, right=sums[1] / counted, away=sums[2] / counted, sentences=len(batches.silent))
-            sums, counted = np.zeros(3), 0
+            names = ("loss", "right", "away", "manner_off")
+            run.log(**dict(zip(names, sums / counted)), sentences=len(batches.silent))
+            sums, counted = np.zeros(4), 0
         if run.due():
             run.save({name: module.state_dict() for name, module in modules.items()})
             a, b = validate(ema, batches.reader, seen), validate(ema, batches.reader, held)
