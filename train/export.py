@@ -1,8 +1,8 @@
 """Writes the trained stages as an official model directory, which `indextts models import` reads.
 
-    python export.py --data DIR --out DIR [--draft]
+    python export.py --data DIR --out DIR [--voices DIR] [--draft]
 
-`--draft` takes untrained weights for stages that have no checkpoint yet: to test the way, never to ship.
+`--voices` takes the clips of the model's own voices from a folder (those of a shipped model, say) instead of the corpus. `--draft` takes untrained weights for stages that have no checkpoint yet: to test the way, never to ship.
 """
 import argparse
 import json
@@ -56,9 +56,13 @@ def bank(data: Path, speaker: gpt.model.Gpt) -> tuple[torch.Tensor, torch.Tensor
     return torch.stack(styles).float(), torch.stack(vectors).float()
 
 
-def voices(data: Path, out: Path) -> None:
-    """A clip of each of VOICES, the one that is nearest to LONG."""
+def voices(data: Path, out: Path, shipped: Path | None) -> None:
+    """A clip of each of VOICES: a shipped one, or the one that is nearest to LONG."""
     out.mkdir(parents=True, exist_ok=True)
+    if shipped:
+        for name in VOICES:
+            shutil.copyfile(shipped / f"{name}.flac", out / f"{name}.flac")
+        return
     clips, _ = corpus_tensors.build(data, {"train"})
     for name, voice in VOICES.items():
         best = min((c for c in clips if c.voice == voice), key=lambda c: abs(len(c.codes) * labels.CODE - LONG))
@@ -100,6 +104,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--voices", type=Path)
     parser.add_argument("--draft", action="store_true")
     args = parser.parse_args()
     g, s = gpt.model.Config(codes=labels.CODES), s2mel.model.Config(codes=labels.CODES)
@@ -137,7 +142,7 @@ def main() -> None:
         shutil.copyfile(args.data / "stages" / "text" / name, args.out / name)
     shutil.copyfile(Path(__file__).parent / "MODEL_CARD.md", args.out / "MODEL_CARD.md")
     (args.out / "config.yaml").write_text(yaml.safe_dump(configuration(g, s, statistics, e.layers), sort_keys=False))
-    voices(args.data, args.out / "voices")
+    voices(args.data, args.out / "voices", args.voices)
     print(args.out)
 
 
