@@ -30,6 +30,7 @@ MANNERS = {
     "happy": (1.12, 1.45, 1.5), "angry": (1.22, 1.3, -1.0), "sad": (0.84, 0.6, -1.5), "afraid": (1.25, 0.9, 3.0),
     "disgusted": (0.86, 0.9, -2.5), "melancholic": (0.78, 0.5, -2.5), "surprised": (1.0, 1.7, 2.5), "calm": (0.9, 0.75, 0.0),
 }
+FIRMLY = 2.0  # how far beyond them the vectors point: the GPT follows them about half of the way
 ROWS = 8  # of the bank for each emotion: clips of different voices
 VOICES = {"bella": "af_bella", "george": "bm_george", "michael": "am_michael"}  # that the model brings along
 LONG = 6.0  # seconds that a clip of theirs should last
@@ -41,18 +42,22 @@ def official(state: dict, prefix: str = "") -> dict:
 
 @torch.no_grad()
 def bank(data: Path, speaker: gpt.model.Gpt) -> tuple[torch.Tensor, torch.Tensor]:
-    """Style and emotion vectors of the clips whose manner comes nearest to each emotion."""
-    clips, _ = corpus_tensors.build(data, {"varied"})
+    """Style vectors of the clips whose manner comes nearest to each emotion, with the emotion vector of that manner.
+
+    The vector is a linear function of the manner, fitted to all clips: a single clip's has its sentence in it too."""
+    clips, _ = corpus_tensors.build(data, {"train", "varied"})
     manner = gpt.train.manners(data)
     points = np.array([gpt.train.point(*manner[c.id]) for c in clips])
+    heard = np.stack([speaker.emotion(torch.from_numpy(c.content.astype(np.float32))[None, :750])[0].numpy() for c in clips])
+    known = np.concatenate([points, np.ones((len(points), 1))], 1)
+    fitted, *_ = np.linalg.lstsq(known, heard, rcond=None)
     styles, vectors = [], []
     for name in EMOTIONS:
-        speed, power, shift = MANNERS[name]
-        away = np.linalg.norm(points - gpt.train.point(speed, power, shift), axis=1)
-        for i in away.argsort()[:ROWS]:
-            content = torch.from_numpy(clips[i].content.astype(np.float32))[None, :750]
+        wanted = gpt.train.point(*MANNERS[name])
+        vector = np.append(wanted * FIRMLY, 1.0) @ fitted
+        for i in np.linalg.norm(points - wanted, axis=1).argsort()[:ROWS]:
             styles.append(torch.from_numpy(clips[i].style))
-            vectors.append(speaker.emotion(content)[0])
+            vectors.append(torch.from_numpy(vector))
     return torch.stack(styles).float(), torch.stack(vectors).float()
 
 
