@@ -35,8 +35,8 @@ pub use error::{Error, Result};
 pub use files::ModelFiles;
 pub use kernels::{Bits, WeightType};
 pub use pipeline::{
-    Chunk, Conditioning, Emotion, EmotionClip, EmotionVector, Noise, Observer, Options, Precision, Progress,
+    Chunk, Clock, Conditioning, Cost, Emotion, EmotionClip, EmotionVector, Noise, Observer, Options, Precision, Progress,
     REFERENCE_SECONDS, ReferenceFeatures, Request, Script, Segment, Speech, Stage, Streaming, Synthesizer, Timings,
-    Utterance, Voice, VoiceInfo, VoiceStore,
+    Utterance, Voice, VoiceInfo, VoiceStore, Work,
 };
 pub use text::{Language, TextOptions};

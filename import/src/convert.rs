@@ -6,6 +6,7 @@ use burn_pack::{Bytes, DType, Tensor as PackTensor};
 
 use crate::checkpoint::{Checkpoint, SourceTensor};
 use crate::error::{Error, Problem, ProblemKind, Result};
+use crate::quantize::Quantize;
 use crate::table::{Op, Table, Vars, matches};
 
 /// How weights are stored. Vectors (biases, norms) always stay f32: they are small and their rounding is heard first.
@@ -192,7 +193,26 @@ impl Bound {
         })
     }
 
-    fn bytes(&self, dtype: DType) -> Result<Bytes, String> {
+    /// As [`Bound::pack`] in few bits: the values, and the scales beside them.
+    pub fn quantized(&self, bits: Quantize) -> [PackTensor; 2] {
+        let (inputs, outputs) = (self.shape[0], self.shape[1]);
+        let (dtype, values, scales) = bits.layout(inputs, outputs);
+        let length = |shape: [usize; 2], dtype: DType| shape.iter().product::<usize>() * dtype.size();
+        let (of_values, of_scales) = (self.clone(), self.clone());
+        let scales_name = format!("{}.scales", self.name);
+        let values = PackTensor::deferred(self.name.clone(), dtype, values, None, length(values, dtype), move || {
+            let weight = of_values.floats().map_err(burn_pack::Error::IoError)?;
+            Ok(bits.values(&weight, &bits.scales(&weight, outputs), outputs))
+        });
+        let length = length(scales, DType::F32);
+        let scales = PackTensor::deferred(scales_name, DType::F32, scales, None, length, move || {
+            let weight = of_scales.floats().map_err(burn_pack::Error::IoError)?;
+            Ok(Bytes::from_elems(bits.scales(&weight, outputs)))
+        });
+        [values, scales]
+    }
+
+    fn floats(&self) -> Result<Vec<f32>, String> {
         let mut inputs = Vec::with_capacity(self.inputs.len());
         for (key, tensor) in self.keys.iter().zip(&self.inputs) {
             inputs.push(tensor.floats().map_err(|e| format!("{key}: {e}"))?);
@@ -202,6 +222,11 @@ impl Bound {
         if let Some(at) = values.iter().position(|v| !v.is_finite()) {
             return Err(format!("{}: value {at} is {}, not a finite number", self.keys.join(" + "), values[at]));
         }
+        Ok(values)
+    }
+
+    fn bytes(&self, dtype: DType) -> Result<Bytes, String> {
+        let values = self.floats()?;
         if dtype == DType::F32 {
             return Ok(Bytes::from_elems(values));
         }

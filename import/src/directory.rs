@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use burn_pack::Writer;
 use serde_json::{Value, json};
 
-use crate::convert::{Binding, Precision, bind, check_schema};
+use crate::convert::{Binding, Bound, Precision, bind, check_schema};
 use crate::error::{Error, Problem, Result};
 use crate::manifest::{FileEntry, Manifest, Origin, WeightSummary, sha256};
 use crate::model::{Model, WeightFile};
+use crate::quantize::Quantize;
 use crate::report::{FileReport, Report};
 
 /// Names and shapes a model expects, by canonical file.
@@ -17,6 +18,8 @@ pub type Schema = BTreeMap<String, BTreeMap<String, Vec<usize>>>;
 /// How to import.
 pub struct ImportOptions<'a> {
     pub precision: Precision,
+    /// Store the linear layers of the GPT and of the text-to-emotion model in few bits.
+    pub quantize: Option<Quantize>,
     /// Replace an existing target.
     pub overwrite: bool,
     /// From the canonical configuration to the shapes its model has.
@@ -30,6 +33,7 @@ pub struct Import {
     model: Model,
     bindings: Vec<(WeightFile, Binding)>,
     precision: Precision,
+    quantize: Option<Quantize>,
 }
 
 impl Import {
@@ -65,7 +69,7 @@ impl Import {
             problems.sort();
             return Err(Error::Keys { problems });
         }
-        Ok(Self { model, bindings, precision: options.precision })
+        Ok(Self { model, bindings, precision: options.precision, quantize: options.quantize })
     }
 
     /// The full account, for `--dry-run`.
@@ -112,7 +116,7 @@ impl Import {
         for name in canonical {
             (options.progress)(&name);
             let parts: Vec<_> = self.bindings.iter().filter(|(f, _)| f.canonical == name).collect();
-            files.push(write_weights(dir, &name, &parts, self.precision)?);
+            files.push(write_weights(dir, &name, &parts, self.precision, self.quantize)?);
         }
         for (name, origin) in &self.model.copies {
             (options.progress)(name);
@@ -138,6 +142,10 @@ impl Import {
             Precision::F32 => "f32",
             Precision::F16 => "f16",
         };
+        let precision = match self.quantize {
+            Some(bits) => format!("{precision}+{}", bits.name()),
+            None => precision.into(),
+        };
         let importer = format!("indextts {}", env!("CARGO_PKG_VERSION"));
         let manifest = Manifest { format: 1, importer, precision, files };
         let path = dir.join("manifest.json");
@@ -145,11 +153,22 @@ impl Import {
     }
 }
 
-fn write_weights(dir: &Path, name: &str, parts: &[&(WeightFile, Binding)], precision: Precision) -> Result<FileEntry> {
+fn write_weights(
+    dir: &Path,
+    name: &str,
+    parts: &[&(WeightFile, Binding)],
+    precision: Precision,
+    quantize: Option<Quantize>,
+) -> Result<FileEntry> {
     let file = format!("{name}.bpk");
     let path = dir.join(&file);
     let bound: Vec<_> = parts.iter().flat_map(|(_, b)| &b.tensors).collect();
-    let tensors = bound.iter().map(|t| t.pack(precision)).collect();
+    let bits = |t: &Bound| quantize.filter(|_| Quantize::applies(name, &t.name, &t.shape));
+    let pack = |t: &&Bound| match bits(t) {
+        Some(bits) => t.quantized(bits).to_vec(),
+        None => vec![t.pack(precision)],
+    };
+    let tensors = bound.iter().flat_map(pack).collect();
     // The directory itself is temporary, so the file need not be.
     Writer::new(tensors).write_to_file_in_place(&path).map_err(|e| Error::Target {
         path: path.clone(),
@@ -157,7 +176,11 @@ fn write_weights(dir: &Path, name: &str, parts: &[&(WeightFile, Binding)], preci
         hint: "Nothing was written; check the official file and the free disk space".into(),
     })?;
     let size = |shape: &[usize]| shape.iter().product::<usize>();
-    let mut dtypes: Vec<String> = bound.iter().map(|t| format!("{:?}", t.dtype(precision)).to_lowercase()).collect();
+    let dtype = |t: &&Bound| match bits(t) {
+        Some(bits) => bits.name().to_string(),
+        None => format!("{:?}", t.dtype(precision)).to_lowercase(),
+    };
+    let mut dtypes: Vec<String> = bound.iter().map(dtype).collect();
     dtypes.sort();
     dtypes.dedup();
     let largest = bound.iter().max_by_key(|t| size(&t.shape));

@@ -16,6 +16,7 @@ mod official;
 mod ops;
 #[cfg(feature = "pull")]
 pub mod pull;
+mod quantize;
 mod report;
 pub mod sentencepiece;
 mod table;
@@ -26,5 +27,6 @@ pub use checkpoint::{Checkpoint, ElementType, SourceTensor};
 pub use convert::{Binding, Bound, Precision, bind, check_manifest, check_schema, convert};
 pub use directory::{Import, ImportOptions, Schema};
 pub use error::{Error, Problem, ProblemKind, Result};
+pub use quantize::Quantize;
 pub use report::{FileReport, Report};
 pub use table::{Table, Vars};

@@ -11,7 +11,8 @@ use sha2::{Digest, Sha256};
 pub struct Manifest {
     pub format: u32,
     pub importer: String,
-    pub precision: &'static str,
+    /// `f32` or `f16`, and `+q8` or `+q4` with the GPT in few bits.
+    pub precision: String,
     pub files: Vec<FileEntry>,
 }
 

@@ -45,7 +45,7 @@ pub enum Command {
     /// Import, inspect and verify models
     #[command(subcommand)]
     Models(ModelsCommand),
-    /// Measure a model on this machine, stage by stage; prints Markdown
+    /// Measure a model on this machine, stage by stage; prints a Markdown table
     Bench(Bench),
     /// List the devices this build can compute on
     Devices,
@@ -212,6 +212,26 @@ pub struct Bench {
     /// Steps of the flow matching
     #[arg(long, value_name = "N")]
     pub steps: Option<usize>,
+
+    /// Classifier-free guidance of the flow matching
+    #[arg(long, value_name = "R")]
+    pub cfg: Option<f64>,
+
+    /// Longest segment in text tokens
+    #[arg(long, value_name = "N")]
+    pub segment_tokens: Option<usize>,
+
+    /// Measure also how long a stream takes to its first samples
+    #[arg(long)]
+    pub stream: bool,
+
+    /// Measure also how far the results are from those of weights in f32 (loads the model once more)
+    #[arg(long)]
+    pub distance: bool,
+
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Speed and memory
@@ -227,7 +247,7 @@ pub struct PrecisionArgs {
     #[arg(long, value_enum)]
     pub weights: Option<WeightsArg>,
 
-    /// Keep the weights of the GPT, and of the text-to-emotion model, in 8 or 4 bits
+    /// Keep the weights of the GPT, and of the text-to-emotion model, in 8 or 4 bits; a model that is stored so keeps them
     #[arg(long, value_enum)]
     pub quantize: Option<QuantizeArg>,
 }
@@ -247,7 +267,7 @@ pub enum WeightsArg {
     Bf16,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum QuantizeArg {
     None,
     Q8,
@@ -516,6 +536,10 @@ pub struct Pull {
     #[arg(long, value_enum, default_value_t = DtypeArg::F32)]
     pub dtype: DtypeArg,
 
+    /// Store the weights of the GPT, and of the text-to-emotion model, in 8 or 4 bits
+    #[arg(long, value_enum, default_value_t = QuantizeArg::None)]
+    pub quantize: QuantizeArg,
+
     /// Accept the licences that are shown, without being asked
     #[arg(long)]
     pub accept_license: bool,
@@ -557,6 +581,10 @@ pub struct Import {
     /// How weights are stored; f16 halves the size
     #[arg(long, value_enum, default_value_t = DtypeArg::F32)]
     pub dtype: DtypeArg,
+
+    /// Store the weights of the GPT, and of the text-to-emotion model, in 8 or 4 bits
+    #[arg(long, value_enum, default_value_t = QuantizeArg::None)]
+    pub quantize: QuantizeArg,
 
     /// Check every key and print what would be done, write nothing
     #[arg(long)]

@@ -1,17 +1,17 @@
 //! `indextts models`: import, inspect, verify.
 use indextts::ModelConfig;
 use indextts::weights::Manifest;
-use indextts_import::{Import, ImportOptions, Precision};
+use indextts_import::{Import, ImportOptions, Precision, Quantize};
 
 use super::Failure;
-use super::args::{self, DtypeArg};
+use super::args::{self, DtypeArg, QuantizeArg};
 use super::progress::spinner;
 
 /// Official files to a model directory.
 pub fn import(args: &args::Import, quiet: bool) -> Result<(), Failure> {
     let bar = spinner(quiet || args.dry_run);
     let mut progress = |name: &str| bar.set_message(format!("importing {name}"));
-    let mut options = options(args.dtype, args.force, &mut progress);
+    let mut options = options(args.dtype, args.quantize, args.force, &mut progress);
     let import = Import::plan(&args.from, &options)?;
     let report = import.report();
     if args.dry_run {
@@ -29,15 +29,30 @@ pub fn import(args: &args::Import, quiet: bool) -> Result<(), Failure> {
 }
 
 /// How official files become the model that this version runs.
-pub fn options(dtype: DtypeArg, overwrite: bool, progress: &mut dyn FnMut(&str)) -> ImportOptions<'_> {
+pub fn options(
+    dtype: DtypeArg,
+    quantize: QuantizeArg,
+    overwrite: bool,
+    progress: &mut dyn FnMut(&str),
+) -> ImportOptions<'_> {
     ImportOptions {
         precision: match dtype {
             DtypeArg::F32 => Precision::F32,
             DtypeArg::F16 => Precision::F16,
         },
+        quantize: quantized(quantize),
         overwrite,
         schema: &|config| Ok(ModelConfig::parse(&config.to_string())?.schema()),
         progress,
+    }
+}
+
+/// Bits that weights are stored in.
+pub fn quantized(quantize: QuantizeArg) -> Option<Quantize> {
+    match quantize {
+        QuantizeArg::None => None,
+        QuantizeArg::Q8 => Some(Quantize::Q8),
+        QuantizeArg::Q4 => Some(Quantize::Q4),
     }
 }
 

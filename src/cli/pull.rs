@@ -74,7 +74,7 @@ pub fn run(args: &Pull, quiet: bool) -> Result<(), Failure> {
     )?;
 
     let mut progress = |name: &str| bar.set_message(format!("importing {name}"));
-    let mut options = models::options(args.dtype, args.force, &mut progress);
+    let mut options = models::options(args.dtype, args.quantize, args.force, &mut progress);
     let import = Import::plan(&places.originals, &options)?;
     let report = import.report();
     import.write(&to, &mut options)?;
@@ -122,6 +122,10 @@ fn already_here(args: &Pull, entry: &Entry, to: &Path, places: &Places) -> Resul
     let precision = match args.dtype {
         DtypeArg::F32 => "f32",
         DtypeArg::F16 => "f16",
+    };
+    let precision = match models::quantized(args.quantize) {
+        Some(bits) => format!("{precision}+{}", bits.name()),
+        None => precision.into(),
     };
     if manifest.precision != precision {
         return Err(other(format!("is stored as {}", manifest.precision)));

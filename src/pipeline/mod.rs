@@ -16,11 +16,12 @@ mod utterance;
 mod voice;
 mod voice_file;
 mod voice_store;
+mod work;
 
 pub use emotion::{Emotion, EmotionVector};
 pub use networks::Precision;
 pub use options::{Options, Streaming};
-pub use progress::{Observer, Progress, Stage, Timings};
+pub use progress::{Clock, Cost, Observer, Progress, Stage, Timings};
 pub use script::{Part, Script};
 pub use segment::SegmentObserver;
 pub use synthesize::{Conditioning, Noise, Request, Segment, Speech, Synthesizer};
@@ -28,3 +29,4 @@ pub use utterance::{Chunk, Utterance};
 pub use voice::{EmotionClip, REFERENCE_SECONDS, ReferenceFeatures, Voice};
 pub use voice_file::VoiceInfo;
 pub use voice_store::VoiceStore;
+pub use work::Work;

@@ -1,9 +1,10 @@
 //! All networks of a model directory, loaded strictly.
+use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
 use crate::config::{CodecConfig, ModelConfig};
 use crate::kernels::{Bits, WeightType, on_cpu};
-use crate::models::bigvgan::{BigVgan, PackedBigVgan};
+use crate::models::bigvgan::{BigVgan, BigVganConfig, PackedBigVgan};
 use crate::models::campplus::CamPlus;
 use crate::models::codec::{CodecDecoder, SemanticCodec};
 use crate::models::emotion_bank::EmotionBank;
@@ -11,8 +12,10 @@ use crate::models::gpt::Gpt;
 use crate::models::s2mel::S2Mel;
 use crate::models::w2v_bert::{FeatureStats, W2vBert};
 use crate::nn::linear::pack;
-use crate::weights::load_file;
+use crate::weights::{WeightFile, load_file};
 use crate::{Error, ModelFiles, Result};
+
+use super::work::{WeightBytes, bytes_of, quantized_bytes};
 
 /// The networks of one model. They hold no state: one instance serves any number of threads.
 #[derive(Debug)]
@@ -25,6 +28,7 @@ pub(crate) struct Networks {
     pub s2mel: S2Mel,
     pub vocoder: Vocoder,
     pub emotion_bank: EmotionBank,
+    pub bytes: WeightBytes,
 }
 
 /// The half of the semantic codec that the model's version uses.
@@ -39,38 +43,77 @@ pub(crate) enum Codec {
 pub struct Precision {
     /// Of all linear layers (and the convolutions that run as such), on the CPU.
     pub weights: WeightType,
-    /// Of the layers of the GPT and of the text-to-emotion model, in place of that.
+    /// Of the layers of the GPT and of the text-to-emotion model, in place of that; if none is given, a model that is
+    /// stored in few bits keeps them on the CPU.
     pub gpt: Option<Bits>,
 }
 
 impl Networks {
+    /// Loads all files at the same time, as far as there are processors: most of it is changing the order and the type
+    /// of weights.
     pub fn load(files: &ModelFiles, config: &ModelConfig, precision: Precision, device: &Device) -> Result<Self> {
         let kept = precision.weights;
-        // The largest first: while it is read it is in memory twice.
-        let w2v_bert = pack(load_file(config.w2v_bert.init(device), files, "w2v_bert.bpk")?, kept, device);
-        let gpt: Gpt = load_file(config.gpt.init(device), files, "gpt.bpk")?;
-        let gpt = match precision.gpt {
-            Some(bits) => gpt.quantize(bits),
-            None => gpt,
+        let gpt = || {
+            let file = WeightFile::open(files, "gpt.bpk")?;
+            let bits = precision.gpt.or_else(|| file.bits().filter(|_| on_cpu(device)));
+            let gpt = file.load(config.gpt.init(device), |gpt| match bits {
+                Some(bits) => pack(gpt.quantize(bits), kept, device),
+                None => pack(gpt, kept, device),
+            })?;
+            Ok::<(Gpt, Option<Bits>), Error>((gpt, bits))
         };
-        Ok(Self {
-            w2v_bert,
-            feature_stats: load_file(config.feature_stats().init(device), files, "w2v_stats.bpk")?,
-            codec: match &config.codec {
+        let w2v_bert = || load_packed(config.w2v_bert.init(device), files, "w2v_bert.bpk", kept, device);
+        let s2mel = || load_packed(config.s2mel.init(device), files, "s2mel.bpk", kept, device);
+        let vocoder = || Vocoder::load(WeightFile::open(files, "bigvgan.bpk")?, &config.bigvgan, device);
+        let codec = || {
+            Ok(match &config.codec {
                 CodecConfig::Semantic(codec) => {
-                    Codec::Semantic(pack(load_file(codec.init(device), files, "codec.bpk")?, kept, device))
+                    Codec::Semantic(load_packed(codec.init(device), files, "codec.bpk", kept, device)?)
                 }
                 CodecConfig::Decoder(codec) => {
-                    Codec::Decoder(pack(load_file(codec.init(device), files, "codec.bpk")?, kept, device))
+                    Codec::Decoder(load_packed(codec.init(device), files, "codec.bpk", kept, device)?)
                 }
+            })
+        };
+        let small = || {
+            Ok::<_, Error>((
+                load_file(config.feature_stats().init(device), files, "w2v_stats.bpk")?,
+                load_packed(config.campplus.init(device), files, "campplus.bpk", kept, device)?,
+                load_file(config.emotion_bank().init(device), files, "emotion_bank.bpk")?,
+            ))
+        };
+        // The GPT is as large as all others together.
+        let (gpt, (w2v_bert, rest)) = rayon::join(gpt, || {
+            let rest = || rayon::join(|| (vocoder(), codec()), || (s2mel(), small()));
+            rayon::join(w2v_bert, rest)
+        });
+        let ((vocoder, codec), (s2mel, small)) = rest;
+        let (feature_stats, campplus, emotion_bank) = small?;
+        let ((gpt, bits), w2v_bert, codec, s2mel, vocoder) = (gpt?, w2v_bert?, codec?, s2mel?, vocoder?);
+        let bytes = WeightBytes {
+            w2v_bert: bytes_of(&w2v_bert),
+            codec: match &codec {
+                Codec::Semantic(codec) => bytes_of(codec),
+                Codec::Decoder(codec) => bytes_of(codec),
             },
-            campplus: pack(load_file(config.campplus.init(device), files, "campplus.bpk")?, kept, device),
-            gpt: pack(gpt, kept, device),
-            s2mel: pack(load_file(config.s2mel.init(device), files, "s2mel.bpk")?, kept, device),
-            vocoder: Vocoder::new(load_file(config.bigvgan.init(device), files, "bigvgan.bpk")?, device),
-            emotion_bank: load_file(config.emotion_bank().init(device), files, "emotion_bank.bpk")?,
-        })
+            campplus: bytes_of(&campplus),
+            gpt_blocks: bytes_of(&gpt.blocks)
+                + bits.map_or(0.0, |bits| quantized_bytes(12 * config.gpt.dim.pow(2) * config.gpt.layers, bits)),
+            gpt_head: bytes_of(gpt.head())
+                + bits.map_or(0.0, |bits| quantized_bytes(config.gpt.dim * config.gpt.codes, bits)),
+            gpt_encoders: bytes_of(&gpt.speaker) + bytes_of(&gpt.emotion),
+            regulator: bytes_of(&s2mel.regulator),
+            projection: s2mel.gpt_projection.as_ref().map_or(0.0, bytes_of),
+            dit: bytes_of(&s2mel.dit),
+            vocoder: vocoder.bytes(),
+        };
+        Ok(Self { w2v_bert, feature_stats, codec, campplus, gpt, s2mel, vocoder, emotion_bank, bytes })
     }
+}
+
+/// A network with its linear layers packed.
+fn load_packed<M: Module>(network: M, files: &ModelFiles, name: &str, kept: WeightType, device: &Device) -> Result<M> {
+    WeightFile::open(files, name)?.load(network, |network| pack(network, kept, device))
 }
 
 /// The vocoder in the form that is fastest on its device.
@@ -81,8 +124,19 @@ pub(crate) enum Vocoder {
 }
 
 impl Vocoder {
-    fn new(model: BigVgan, device: &Device) -> Self {
-        if on_cpu(device) { Self::Packed(Box::new(model.into())) } else { Self::Plain(Box::new(model)) }
+    fn load(file: WeightFile, config: &BigVganConfig, device: &Device) -> Result<Self> {
+        let model = config.init(device);
+        Ok(match on_cpu(device) {
+            true => Self::Packed(Box::new(file.load(model, PackedBigVgan::from)?)),
+            false => Self::Plain(Box::new(file.load(model, |model| model)?)),
+        })
+    }
+
+    fn bytes(&self) -> f64 {
+        match self {
+            Self::Plain(model) => bytes_of(model.as_ref()),
+            Self::Packed(model) => bytes_of(model.as_ref()),
+        }
     }
 
     /// As [`BigVgan::forward`].

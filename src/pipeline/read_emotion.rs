@@ -5,11 +5,11 @@ use tokenizers::Tokenizer;
 
 use super::decode::{processors, rng::draw};
 use super::emotion::EmotionVector;
-use crate::kernels::{Bits, WeightType};
+use crate::kernels::{Bits, WeightType, on_cpu};
 use crate::models::qwen::{Qwen, QwenConfig};
 use crate::nn::linear::pack;
 use crate::text::emotion_text;
-use crate::weights::load_file;
+use crate::weights::WeightFile;
 use crate::{Error, ModelFiles, Result};
 
 /// An answer has eight numbers; a model that writes more than this has lost its way.
@@ -41,12 +41,12 @@ pub(super) fn read(
         what,
         hint: "give the emotion with --emotion-vector instead".into(),
     };
-    let model: Qwen = load_file(config.init(device), files, "qwen.bpk")?;
-    let model = match bits {
-        Some(bits) => model.quantize(bits),
-        None => model,
-    };
-    let model = pack(model, WeightType::F16, device);
+    let file = WeightFile::open(files, "qwen.bpk")?;
+    let bits = bits.or_else(|| file.bits().filter(|_| on_cpu(device)));
+    let model: Qwen = file.load(config.init(device), |model: Qwen| match bits {
+        Some(bits) => pack(model.quantize(bits), WeightType::F16, device),
+        None => pack(model, WeightType::F16, device),
+    })?;
     let text: String = text.chars().take(MAX_TEXT).collect();
     let prompt = tokenizer.encode(emotion_text::prompt(&text), false).map_err(|e| failed(e.to_string()))?;
     if let Some(id) = prompt.get_ids().iter().find(|id| **id as usize >= config.vocabulary) {

@@ -53,6 +53,26 @@ pub(super) struct SegmentInWork {
 }
 
 impl SegmentInWork {
+    fn new(ids: &[u32], decoding: Decoding, options: &Options, noise: Noise) -> Self {
+        Self {
+            ids: ids.to_vec(),
+            decoding,
+            rng: stream(options.seed, 2 * noise.segment()),
+            noise,
+            mel: None,
+            tail: Vec::new(),
+            chunks: 0,
+            retries: 0,
+            doubt: None,
+            over: false,
+        }
+    }
+
+    /// A segment whose codes are known.
+    pub fn given(ids: &[u32], codes: &[u32], options: &Options, noise: Noise) -> Self {
+        Self::new(ids, Decoding::given(codes), options, noise)
+    }
+
     /// Whether everything is spoken.
     pub fn is_over(&self) -> bool {
         self.over
@@ -88,20 +108,8 @@ impl Synthesizer {
         noise: Noise,
         timings: &mut Timings,
     ) -> Result<SegmentInWork> {
-        let decoding = timings.measure(Stage::Gpt, || self.decoding(ids, conditioning, options))?;
-        let rng = stream(options.seed, 2 * noise.segment());
-        Ok(SegmentInWork {
-            ids: ids.to_vec(),
-            decoding,
-            rng,
-            noise,
-            mel: None,
-            tail: Vec::new(),
-            chunks: 0,
-            retries: 0,
-            doubt: None,
-            over: false,
-        })
+        let decoding = self.decoding(ids, conditioning, options, timings)?;
+        Ok(SegmentInWork::new(ids, decoding, options, noise))
     }
 
     /// The next samples of a segment that is not over: all that are left, unless they are streamed.
@@ -123,31 +131,31 @@ impl Synthesizer {
         let rate = self.code_rate();
         let lookahead = (LOOKAHEAD * rate).ceil() as usize;
         let wanted = streaming.map_or(usize::MAX, |s| s.codes(segment.chunks, rate) + lookahead);
-        timings.measure(Stage::Gpt, || {
-            let mut at = |done| observer(Stage::Gpt, done, None);
-            segment.decoding.advance(&networks.gpt, wanted, &mut segment.rng, &mut at)
-        })?;
+        self.decode(segment, wanted, options, timings, observer)?;
         while streaming.is_none() && self.is_doubtful(segment) && segment.retries < options.retries {
             segment.retries += 1;
             tracing::info!("a segment {}: once more", segment.doubt.unwrap_or_default());
             segment.rng = stream(options.seed, (2 * segment.noise.segment()) | (u64::from(segment.retries) << RETRY));
-            timings.measure(Stage::Gpt, || {
-                segment.decoding = self.decoding(&segment.ids, conditioning, options)?;
-                let mut at = |done| observer(Stage::Gpt, done, None);
-                segment.decoding.advance(&networks.gpt, wanted, &mut segment.rng, &mut at)
-            })?;
+            segment.decoding = self.decoding(&segment.ids, conditioning, options, timings)?;
+            self.decode(segment, wanted, options, timings, observer)?;
         }
         let last = segment.decoding.is_over();
         let codes = segment.decoding.settled();
         check_codes(codes, self.codebook())?;
 
-        let condition = timings.measure(Stage::Content, || {
+        let works = self.works();
+        let condition = timings.measure_work(Stage::Content, || {
             let (features, frames) = self.generated_features(conditioning.0.clone(), &segment.ids, codes, options)?;
             observe(observer, Stage::Content, 0, None)?;
-            Ok(networks.s2mel.regulator.forward(features, frames))
+            let prefix = conditioning.0.dims()[1] + segment.ids.len() + 2;
+            Ok((networks.s2mel.regulator.forward(features, frames), works.content(prefix, codes.len(), frames)))
         })?;
         let frames = condition.dims()[1];
-        let mut mel = timings.measure(Stage::Mel, || self.flow(segment, condition, voice, options, observer))?;
+        let mut mel = timings.measure_work(Stage::Mel, || {
+            let mel = self.flow(segment, condition, voice, options, observer)?;
+            let heard = voice.prompt_mel.dims()[2] + settled.min(CONTEXT) + frames - settled;
+            Ok((mel, works.flow(heard, frames - settled, options.steps, options.guidance > 0.0)))
+        })?;
         let mut frames = frames;
         if last && options.trim {
             frames = settled + self.audible(segment.mel.as_ref(), &mel);
@@ -156,9 +164,10 @@ impl Synthesizer {
         let held = if last { 0 } else { (frames * lookahead).div_ceil(codes.len()) };
         let end = (frames - held).max(settled);
 
-        let wave = timings.measure(Stage::Wave, || {
+        let wave = timings.measure_work(Stage::Wave, || {
             observe(observer, Stage::Wave, 0, None)?;
-            self.render(segment.mel.as_ref(), mel.clone())
+            let context = settled.min(self.config.bigvgan.reach());
+            Ok((self.render(segment.mel.as_ref(), mel.clone())?, works.vocoder(context + mel.dims()[2])))
         })?;
         let hop = self.config.mel.hop_length;
         let mut samples = wave;
@@ -179,10 +188,37 @@ impl Synthesizer {
         Ok(samples)
     }
 
-    fn decoding(&self, ids: &[u32], conditioning: &Conditioning, options: &Options) -> Result<Decoding> {
-        let gpt = &self.networks.gpt;
-        let prefix = gpt.prefix(conditioning.0.clone(), ids, self.language(options))?;
-        Decoding::start(gpt, prefix, &options.decode)
+    fn decoding(
+        &self,
+        ids: &[u32],
+        conditioning: &Conditioning,
+        options: &Options,
+        timings: &mut Timings,
+    ) -> Result<Decoding> {
+        timings.measure_work(Stage::Prefill, || {
+            let gpt = &self.networks.gpt;
+            let prefix = gpt.prefix(conditioning.0.clone(), ids, self.language(options))?;
+            let decoding = Decoding::start(gpt, prefix, &options.decode)?;
+            let rows = decoding.rows();
+            Ok((decoding, self.works().prefill(rows)))
+        })
+    }
+
+    /// Goes on until `wanted` codes are settled.
+    fn decode(
+        &self,
+        segment: &mut SegmentInWork,
+        wanted: usize,
+        options: &Options,
+        timings: &mut Timings,
+        observer: &mut SegmentObserver<'_>,
+    ) -> Result<()> {
+        timings.measure_work(Stage::Gpt, || {
+            let before = segment.decoding.rows();
+            let mut at = |done| observer(Stage::Gpt, done, None);
+            segment.decoding.advance(&self.networks.gpt, wanted, &mut segment.rng, &mut at)?;
+            Ok(((), self.works().decode(options.decode.beams, before, segment.decoding.rows())))
+        })
     }
 
     fn is_doubtful(&self, segment: &mut SegmentInWork) -> bool {

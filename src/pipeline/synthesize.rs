@@ -18,14 +18,15 @@ use crate::weights::Manifest;
 use crate::{Error, ModelFiles, Result};
 
 use super::emotion::{Emotion, EmotionVector};
-use super::networks::{Codec, Networks, Precision};
+use super::networks::{Codec, Networks, Precision, check_codes};
 use super::options::Options;
 use super::progress::{Observer, Stage, Timings};
 use super::read_emotion;
 use super::script::Script;
-use super::segment::SegmentObserver;
+use super::segment::{SegmentInWork, SegmentObserver};
 use super::utterance::Utterance;
 use super::voice::{self, EmotionClip, REFERENCE_SECONDS, ReferenceFeatures, Voice};
+use super::work::Works;
 
 /// Folder of the clips that a model brings along as voices.
 const VOICES: &str = "voices";
@@ -143,6 +144,11 @@ impl Synthesizer {
 
     /// One of [`Synthesizer::voices`], or the first of them.
     pub fn built_in_voice(&self, name: Option<&str>) -> Result<Voice> {
+        self.voice(&self.built_in_clip(name)?)
+    }
+
+    /// The clip of one of [`Synthesizer::voices`], or of the first of them.
+    pub fn built_in_clip(&self, name: Option<&str>) -> Result<ReferenceAudio> {
         let stem =
             |file: &str| Path::new(file).file_stem().is_some_and(|stem| Some(stem.to_string_lossy().as_ref()) == name);
         let found = self.files.list(VOICES).into_iter().find(|file| name.is_none() || stem(file));
@@ -160,7 +166,7 @@ impl Synthesizer {
         };
         let bytes = self.files.read(&file, MAX_VOICE)?;
         let origin = self.files.path(&file).display().to_string();
-        self.voice(&reference_from_bytes(bytes.into_owned(), &origin, REFERENCE_SECONDS)?)
+        reference_from_bytes(bytes.into_owned(), &origin, REFERENCE_SECONDS)
     }
 
     /// Everything synthesis needs of a reference clip.
@@ -169,27 +175,54 @@ impl Synthesizer {
         self.voice_from_features(&ReferenceFeatures::new(audio, &self.config.mel, padding))
     }
 
+    /// As [`Synthesizer::voice`], and what it has cost.
+    pub fn voice_measured(&self, audio: &ReferenceAudio) -> Result<(Voice, Timings)> {
+        let mut timings = Timings::default();
+        let padding = self.config.feature_padding as f32;
+        let features = timings
+            .measure(Stage::Features, || Ok(ReferenceFeatures::new(audio, &self.config.mel, padding)))?;
+        Ok((self.listen(&features, &mut timings)?, timings))
+    }
+
     /// As [`Synthesizer::voice`], from acoustic features computed before.
     pub fn voice_from_features(&self, features: &ReferenceFeatures) -> Result<Voice> {
+        self.listen(features, &mut Timings::default())
+    }
+
+    fn listen(&self, features: &ReferenceFeatures, timings: &mut Timings) -> Result<Voice> {
         voice::check_length(&features.speaker)?;
-        let networks = &self.networks;
-        let content = self.content(&features.speaker);
-        let own = self.content(&features.emotion);
+        let (networks, works) = (&self.networks, self.works());
+        let (frames, mel_frames) = (features.speaker.frames, features.mel.len() / features.mel_bins);
+        let (content, own) = timings.measure_work(Stage::W2vBert, || {
+            let both = (self.content(&features.speaker), self.content(&features.emotion));
+            Ok((both, works.w2v_bert(frames) + works.w2v_bert(features.emotion.frames)))
+        })?;
         let floats = |values: &[f32], shape: [usize; 3]| {
             Tensor::<3>::from_data(TensorData::new(values.to_vec(), shape), &self.device)
         };
         let bins = 80;
-        let style = networks.campplus.forward(floats(&features.fbank, [1, features.fbank.len() / bins, bins]));
-        let frames = features.mel.len() / features.mel_bins;
-        let prompt = networks.codec.prompt(content.clone());
-        Ok(Voice {
-            speaker: networks.gpt.speaker_latents(content.clone(), style.clone()),
-            emotion_base: networks.gpt.emotion_vector(content),
-            emotion_own: networks.gpt.emotion_vector(own),
-            prompt_condition: networks.s2mel.regulator.forward(prompt, frames),
-            prompt_mel: self.config.s2mel.mel_scale.normalize(floats(&features.mel, [1, features.mel_bins, frames])),
-            style,
-        })
+        let style = timings.measure_work(Stage::Style, || {
+            let frames = features.fbank.len() / bins;
+            let style = networks.campplus.forward(floats(&features.fbank, [1, frames, bins]));
+            Ok((style, works.campplus(frames)))
+        })?;
+        let (speaker, emotion_base, emotion_own) = timings.measure_work(Stage::Latents, || {
+            let speaker = networks.gpt.speaker_latents(content.clone(), style.clone());
+            let emotions = (networks.gpt.emotion_vector(content.clone()), networks.gpt.emotion_vector(own));
+            Ok(((speaker, emotions.0, emotions.1), works.latents(frames, 2)))
+        })?;
+        let prompt_condition = timings.measure_work(Stage::Prompt, || {
+            let prompt = networks.codec.prompt(content);
+            Ok((networks.s2mel.regulator.forward(prompt, mel_frames), works.prompt(frames, mel_frames)))
+        })?;
+        let mel = floats(&features.mel, [1, features.mel_bins, mel_frames]);
+        let prompt_mel = self.config.s2mel.mel_scale.normalize(mel);
+        Ok(Voice { speaker, emotion_base, emotion_own, prompt_condition, prompt_mel, style })
+    }
+
+    /// How much its networks have to do.
+    pub(super) fn works(&self) -> Works<'_> {
+        Works { config: &self.config, bytes: &self.networks.bytes }
     }
 
     /// The emotion of a clip, for [`Emotion::Clip`].
@@ -301,6 +334,44 @@ impl Synthesizer {
         let codes = segment.codes();
         let mel = mel.ok_or(Error::Cancelled)?;
         Ok(Segment { codes: codes.codes, mel, samples, cut_off: !codes.stopped })
+    }
+
+    /// As [`Synthesizer::speak`], of codes that are there already.
+    pub fn speak_codes(
+        &self,
+        ids: &[u32],
+        codes: &[u32],
+        voice: &Voice,
+        conditioning: &Conditioning,
+        options: &Options,
+        noise: Noise,
+    ) -> Result<Segment> {
+        let mut segment = SegmentInWork::given(ids, codes, options, noise);
+        let options = Options { streaming: None, retries: 0, ..options.clone() };
+        let (timings, observer) = (&mut Timings::default(), &mut |_, _, _| ControlFlow::Continue(()));
+        let samples = self.advance(&mut segment, voice, conditioning, &options, timings, observer)?;
+        let mel = segment.mel().cloned().map(|mel| self.config.s2mel.mel_scale.restore(mel));
+        Ok(Segment { codes: codes.to_vec(), mel: mel.ok_or(Error::Cancelled)?, samples, cut_off: false })
+    }
+
+    /// The GPT's logits for each of `codes`, given the text and the codes before it.
+    pub fn code_logits(
+        &self,
+        ids: &[u32],
+        conditioning: &Conditioning,
+        codes: &[u32],
+        options: &Options,
+    ) -> Result<Vec<Vec<f32>>> {
+        let gpt = &self.networks.gpt;
+        check_codes(codes, gpt.codes())?;
+        let Some((_, before)) = codes.split_last() else { return Ok(Vec::new()) };
+        let mut input = vec![gpt.tokens().start_code];
+        input.extend(before);
+        let prefix = gpt.prefix(conditioning.0.clone(), ids, self.language(options))?;
+        let logits = gpt.logits(Tensor::cat(vec![prefix, gpt.code_rows(&input, 0, &self.device)], 1));
+        let rows = logits.dims()[1];
+        let values: Vec<f32> = logits.narrow(1, rows - input.len(), input.len()).into_data().iter().collect();
+        Ok(values.chunks_exact(gpt.codes()).map(<[f32]>::to_vec).collect())
     }
 
     /// Row of the GPT's language table. Models that have one but a single language need no choice.

@@ -213,6 +213,11 @@ impl Utterance {
         self.segments.get(segment).map(|segment| segment.text.as_str())
     }
 
+    /// The token ids of a segment, without start and stop.
+    pub fn tokens(&self, segment: usize) -> Option<&[u32]> {
+        self.segments.get(segment).map(|segment| segment.ids.as_slice())
+    }
+
     /// Whether there is no next chunk.
     pub fn is_spoken(&self) -> bool {
         self.spoken == self.segments.len()

@@ -17,7 +17,7 @@ const MAX_BYTES: u64 = 16 << 20;
 pub struct Manifest {
     pub format: u32,
     pub importer: String,
-    /// `f32` or `f16`.
+    /// `f32` or `f16`, and `+q8` or `+q4` with the GPT in few bits.
     pub precision: String,
     pub files: Vec<FileEntry>,
 }

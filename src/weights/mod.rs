@@ -3,22 +3,25 @@
 //! A file must hold exactly the parameters of its module, each with exactly its shape: missing, unused and mis-shaped
 //! tensors are all collected and reported together. Nothing is ever filled in.
 mod manifest;
+mod stored;
 
-use std::collections::{BTreeMap, HashSet};
-use std::path::Path;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{DType, Tensor};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{Device, Tensor, TensorData};
 use burn_pack::{Bytes, Reader, Tensor as PackTensor};
-use burn_store::ModuleSnapshot;
 
+use crate::kernels::Bits;
 use crate::{Error, ModelFiles, Result};
+use stored::{Stored, collect};
 
 pub use manifest::{FileEntry, Manifest, Origin, WeightSummary};
 
 /// Loads `path` into `module`, whose parameters are still lazy and therefore cost nothing.
 ///
-/// The file is read completely: later changes to it do not reach the module. Half-precision tensors are widened to f32.
+/// The file is read completely: later changes to it do not reach the module. Weights in fewer bits are widened to f32.
 pub fn load<M: Module>(module: M, path: &Path) -> Result<M> {
     let tensors = Reader::from_file_exact(path).and_then(Reader::into_tensors).map_err(|e| unreadable(path, &e))?;
     apply(module, tensors).map_err(|problems| Error::Weights { path: path.to_path_buf(), problems })
@@ -26,15 +29,39 @@ pub fn load<M: Module>(module: M, path: &Path) -> Result<M> {
 
 /// As [`load`], from a model's files, which may be in memory.
 pub fn load_file<M: Module>(module: M, files: &ModelFiles, name: &str) -> Result<M> {
-    let path = files.path(name);
-    let bytes = match files {
-        ModelFiles::Directory(_) => return load(module, &path),
-        // The reader shares what it is given; parameters are widened from it one by one.
-        ModelFiles::Memory { .. } => files.read(name, u64::MAX)?,
-    };
-    let bytes = Bytes::from_bytes_vec(bytes.into_owned());
-    let tensors = Reader::from_bytes(bytes).and_then(Reader::into_tensors).map_err(|e| unreadable(&path, &e))?;
-    apply(module, tensors).map_err(|problems| Error::Weights { path, problems })
+    WeightFile::open(files, name)?.load(module, |module| module)
+}
+
+/// A weight file of which only the header has been read.
+pub struct WeightFile {
+    path: PathBuf,
+    tensors: Vec<PackTensor>,
+}
+
+impl WeightFile {
+    pub fn open(files: &ModelFiles, name: &str) -> Result<Self> {
+        let path = files.path(name);
+        let reader = match files {
+            ModelFiles::Directory(_) => Reader::from_file_exact(&path),
+            // The reader shares what it is given; parameters are widened from it one by one.
+            ModelFiles::Memory { .. } => {
+                Reader::from_bytes(Bytes::from_bytes_vec(files.read(name, u64::MAX)?.into_owned()))
+            }
+        };
+        let tensors = reader.and_then(Reader::into_tensors).map_err(|e| unreadable(&path, &e))?;
+        Ok(Self { path, tensors })
+    }
+
+    /// The bits in which its quantised weights are stored, if it has such.
+    pub fn bits(&self) -> Option<Bits> {
+        self.tensors.iter().find_map(|tensor| stored::bits(tensor.dtype))
+    }
+
+    /// As [`load`], brought into another form by `form`, which gets a module whose parameters are read one by one as they
+    /// are asked for: a form of fewer bits is never in memory together with the whole of the plain one.
+    pub fn load<M: Module, N: Module>(self, module: M, form: impl FnOnce(M) -> N) -> Result<N> {
+        apply_as(module, self.tensors, form).map_err(|problems| Error::Weights { path: self.path, problems })
+    }
 }
 
 fn unreadable(path: &Path, e: &burn_pack::Error) -> Error {
@@ -46,16 +73,74 @@ fn unreadable(path: &Path, e: &burn_pack::Error) -> Error {
 }
 
 /// Puts `tensors` into `module`; on any mismatch returns every problem found and no module.
-pub fn apply<M: Module>(mut module: M, tensors: Vec<PackTensor>) -> Result<M, Vec<String>> {
-    let problems = mismatches(&schema(&module), &tensors);
+pub fn apply<M: Module>(module: M, tensors: Vec<PackTensor>) -> Result<M, Vec<String>> {
+    apply_as(module, tensors, |module| module)
+}
+
+fn apply_as<M: Module, N: Module>(
+    module: M,
+    tensors: Vec<PackTensor>,
+    form: impl FnOnce(M) -> N,
+) -> Result<N, Vec<String>> {
+    let expected = schema(&module);
+    let (stored, mut problems) = collect(tensors);
+    problems.extend(mismatches(&expected, &stored));
     if !problems.is_empty() {
         return Err(problems);
     }
-    let tensors = tensors.into_iter().map(widened).collect();
-    let result = module.apply(tensors, None, None, false);
-    let mut problems: Vec<String> = result.errors.iter().map(|e| e.to_string()).collect();
-    problems.extend(result.missing.iter().map(|(name, _)| format!("missing: {name}")));
-    if problems.is_empty() { Ok(module) } else { Err(problems) }
+    let failures = Failures::default();
+    let stored = stored.into_iter().map(|tensor| (tensor.name().to_string(), tensor)).collect();
+    let module = form(module.map(&mut Filler { stored, path: Vec::new(), failures: failures.clone() }));
+    // What `form` has not asked for is read now, not in the middle of a synthesis.
+    module.visit(&mut Reading);
+    let failures = std::mem::take(&mut *failures.lock().unwrap_or_else(PoisonError::into_inner));
+    if failures.is_empty() { Ok(module) } else { Err(failures) }
+}
+
+/// Parameters that could not be read, noted where nothing can be returned.
+type Failures = Arc<Mutex<Vec<String>>>;
+
+/// Makes every parameter one that is read from its file when it is first asked for.
+struct Filler {
+    stored: HashMap<String, Stored>,
+    path: Vec<String>,
+    failures: Failures,
+}
+
+impl ModuleMapper for Filler {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_string());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        // All names have been compared with those of the module.
+        let Some(stored) = self.stored.remove(&self.path.join(".")) else { return param };
+        let (device, shape, failures) = (param.lazy_device(), param.lazy_shape(), self.failures.clone());
+        let of_file = shape.clone();
+        let read = move |device: &Device, _: bool| {
+            let count = of_file.num_elements();
+            let values = stored.floats(count).unwrap_or_else(|what| {
+                failures.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{}: {what}", stored.name()));
+                // Is thrown away with the module.
+                vec![0.0; count]
+            });
+            Tensor::from_data(TensorData::new(values, of_file), device)
+        };
+        Param::uninitialized(param.id, read, device, false, shape)
+    }
+}
+
+/// Reads every parameter that has not been read yet.
+struct Reading;
+
+impl ModuleVisitor for Reading {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        param.val();
+    }
 }
 
 /// Name and shape of every parameter of `module`, without allocating any of them.
@@ -86,46 +171,20 @@ impl ModuleVisitor for Shapes {
     }
 }
 
-/// `tensor` as f32 in memory, read when its parameter is filled.
-///
-/// Burn's file-backed bytes are read on first use, which would be in the middle of a synthesis, and panic where the file
-/// has gone by then.
-fn widened(tensor: PackTensor) -> PackTensor {
-    let length = tensor.shape.num_elements() * size_of::<f32>();
-    PackTensor::deferred(tensor.name.clone(), DType::F32, tensor.shape.clone(), None, length, move || {
-        let bytes = tensor.to_bytes()?;
-        let bytes = bytes.read(Default::default()).map_err(|e| burn_pack::Error::IoError(e.to_string()))?;
-        let values: Vec<f32> = match tensor.dtype {
-            DType::F16 => bytes.chunks_exact(2).map(|b| half::f16::from_le_bytes([b[0], b[1]]).to_f32()).collect(),
-            DType::BF16 => bytes.chunks_exact(2).map(|b| half::bf16::from_le_bytes([b[0], b[1]]).to_f32()).collect(),
-            _ => bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
-        };
-        Ok(Bytes::from_elems(values))
-    })
-}
-
-fn mismatches(expected: &BTreeMap<String, Vec<usize>>, tensors: &[PackTensor]) -> Vec<String> {
+fn mismatches(expected: &BTreeMap<String, Vec<usize>>, stored: &[Stored]) -> Vec<String> {
     let mut problems = Vec::new();
-    let mut seen = HashSet::new();
-    for tensor in tensors {
-        if !seen.insert(tensor.name.as_str()) {
-            problems.push(format!("stored twice: {}", tensor.name));
-        }
-        match expected.get(&tensor.name) {
-            None => problems.push(format!("not part of the model: {} {:?}", tensor.name, tensor.shape.to_vec())),
-            Some(shape) if *shape != tensor.shape.to_vec() => problems.push(format!(
-                "wrong shape: {}: expected {shape:?}, got {:?}",
-                tensor.name,
-                tensor.shape.to_vec()
-            )),
-            Some(_) if !matches!(tensor.dtype, DType::F32 | DType::F16 | DType::BF16) => {
-                problems.push(format!("wrong type: {}: expected f32, f16 or bf16, got {:?}", tensor.name, tensor.dtype))
+    for tensor in stored {
+        let (name, shape) = (tensor.name(), tensor.shape());
+        match expected.get(name) {
+            None => problems.push(format!("not part of the model: {name} {shape:?}")),
+            Some(expected) if !tensor.fits(expected) => {
+                problems.push(format!("wrong shape: {name}: expected {expected:?}, got {shape:?}"))
             }
             Some(_) => {}
         }
     }
-    problems.extend(
-        expected.iter().filter(|(n, _)| !seen.contains(n.as_str())).map(|(n, s)| format!("missing: {n} {s:?}")),
-    );
+    let names: HashSet<&str> = stored.iter().map(Stored::name).collect();
+    let missing = expected.iter().filter(|(name, _)| !names.contains(name.as_str()));
+    problems.extend(missing.map(|(name, shape)| format!("missing: {name} {shape:?}")));
     problems
 }

@@ -3,7 +3,10 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Instant;
 
-use indextts_import::{Error, ImportOptions, Precision, ProblemKind};
+use indextts::audio::decode::ReferenceAudio;
+use indextts::weights::Manifest;
+use indextts::{Bits, Emotion, Synthesizer, device_by_name};
+use indextts_import::{Error, ImportOptions, Precision, ProblemKind, Quantize};
 
 use crate::say::{indextts, program, text};
 use crate::support::{import, official_directory};
@@ -124,12 +127,60 @@ fn an_existing_target_is_kept_unless_forced() {
     assert!(official.to.join("mine.txt").is_file());
     let mut options = ImportOptions {
         precision: Precision::F32,
+        quantize: None,
         overwrite: true,
         schema: &|config| Ok(indextts::ModelConfig::parse(&config.to_string())?.schema()),
         progress: &mut |_| {},
     };
     indextts_import::Import::plan(&official.from, &options).unwrap().write(&official.to, &mut options).unwrap();
     assert!(!official.to.join("mine.txt").exists() && official.to.join("manifest.json").is_file());
+}
+
+/// As if it had been rounded while it was loaded; in half the bits the file is smaller.
+#[test]
+fn weights_stored_in_few_bits_are_those_rounded_while_loading() {
+    let official = official();
+    official.import().unwrap();
+    let tone: Vec<f32> = (0..32_000).map(|i| 0.3 * (i as f32 * 0.05).sin() * (i as f32 * 0.0007).cos()).collect();
+    let clip = ReferenceAudio::new(tone, 16_000, "a tone").unwrap();
+    let device = device_by_name("cpu").unwrap();
+    let size = |dir: &Path| std::fs::metadata(dir.join("gpt.bpk")).unwrap().len();
+    let mut sizes = vec![size(&official.to)];
+    for (quantize, bits, name) in [(Quantize::Q8, Bits::Eight, "f32+q8"), (Quantize::Q4, Bits::Four, "f32+q4")] {
+        let to = official.to.with_file_name(quantize.name());
+        let mut options = ImportOptions {
+            precision: Precision::F32,
+            quantize: Some(quantize),
+            overwrite: false,
+            schema: &|config| Ok(indextts::ModelConfig::parse(&config.to_string())?.schema()),
+            progress: &mut |_| {},
+        };
+        indextts_import::Import::plan(&official.from, &options).unwrap().write(&to, &mut options).unwrap();
+        let manifest = Manifest::read(&to).unwrap();
+        assert_eq!(manifest.precision, name);
+        assert!(manifest.verify(&to, &mut |_| {}).is_empty());
+        sizes.push(size(&to));
+
+        let rounded = indextts::Precision { gpt: Some(bits), ..Default::default() };
+        let loaded = Synthesizer::load_with(official.to.as_path(), rounded, &device).unwrap();
+        let stored = Synthesizer::load(to.as_path(), &device).unwrap();
+        let voice = loaded.voice(&clip).unwrap();
+        let options = loaded.default_options();
+        let conditioning = loaded.conditioning(&voice, &Emotion::SameAsVoice, &options).unwrap();
+        let logits = |model: &Synthesizer| -> Vec<f32> {
+            model.code_logits(&[5, 6, 7], &conditioning, &[3, 1, 4, 1, 5], &options).unwrap().concat()
+        };
+        let (expected, got) = (logits(&loaded), logits(&stored));
+        let scale = expected.iter().fold(0f32, |most, v| most.max(v.abs()));
+        let worst = expected.iter().zip(&got).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
+        // A value half-way between two may be rounded the other way.
+        assert!(worst < 2e-3 * scale, "{name}: {worst} of {scale}");
+        // And neither is what f32 says.
+        let exact = logits(&Synthesizer::load(official.to.as_path(), &device).unwrap());
+        let moved = exact.iter().zip(&got).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
+        assert!(moved > 2.0 * worst, "{name}: {moved}, {worst}");
+    }
+    assert!(sizes[1] < sizes[0] && sizes[2] < sizes[1], "{sizes:?}");
 }
 
 /// Truncated, emptied, overwritten and bit-flipped official files give a typed error or, where the flip hit a value, an

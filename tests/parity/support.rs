@@ -172,6 +172,7 @@ pub fn official_directory(dir: &Path) {
 pub fn import(official: &Path, target: &Path, precision: Precision) -> Result<(), indextts_import::Error> {
     let mut options = ImportOptions {
         precision,
+        quantize: None,
         overwrite: false,
         schema: &|config| Ok(ModelConfig::parse(&config.to_string())?.schema()),
         progress: &mut |_| {},

@@ -222,7 +222,7 @@ class Estimator(nn.Module):
         x = self.skip_linear(torch.cat([self.transformer.norm(x, t1), noisy], 2))
         y = self.wavenet(self.conv1(x).transpose(1, 2), t2).transpose(1, 2) + self.res_projection(x)
         shift, scale = self.final_layer.adaLN_modulation(t1)[:, None].chunk(2, 2)
-        y = F.layer_norm(y, y.shape[2:], eps=1e-6) * (1 + scale) + shift
+        y = F.layer_norm(y, (self.conv1.out_features,), eps=1e-6) * (1 + scale) + shift
         return self.conv2(self.final_layer.linear(y).transpose(1, 2)).transpose(1, 2)
 
 

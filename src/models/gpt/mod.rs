@@ -66,6 +66,11 @@ impl Gpt {
         self.code_positions.weight.shape()[0]
     }
 
+    /// From states to the logits of codes.
+    pub fn head(&self) -> &Linear {
+        &self.head
+    }
+
     /// An empty cache for decoding with this network.
     pub fn cache(&self) -> KvCache {
         KvCache::new(self.blocks.len())

@@ -67,6 +67,20 @@ impl Decoding {
         Ok(Self { search, cache, positions: options.positions, logits, next: None, generated: 0, over: false })
     }
 
+    /// A search that has ended with `codes`.
+    pub fn given(codes: &[u32]) -> Self {
+        let found = Codes { codes: codes.to_vec(), stopped: true, score: 0.0 };
+        Self {
+            search: Search::Ended(found),
+            cache: KvCache::default(),
+            positions: Positions::default(),
+            logits: Vec::new(),
+            next: None,
+            generated: 0,
+            over: true,
+        }
+    }
+
     /// Goes on until `count` codes are settled or the search is over. Of several beams nothing is settled before that.
     ///
     /// `progress` hears the number of codes so far after each step and may stop the decoding, which can be taken up again.
@@ -114,6 +128,11 @@ impl Decoding {
     /// Codes that will not change any more.
     pub fn settled(&self) -> &[u32] {
         self.search.settled()
+    }
+
+    /// Rows of the network's input so far, those of the prompt included.
+    pub fn rows(&self) -> usize {
+        self.cache.len()
     }
 
     /// Whether the search has ended.
