@@ -27,6 +27,9 @@ mod config;
 mod device;
 mod error;
 mod files;
+mod readback;
+#[cfg(feature = "webgpu")]
+mod webgpu;
 
 pub use burn::tensor::Device;
 pub use config::{CodecConfig, Defaults, ModelConfig};
@@ -40,3 +43,5 @@ pub use pipeline::{
     Utterance, Voice, VoiceInfo, VoiceStore,
 };
 pub use text::{Language, TextOptions};
+#[cfg(feature = "webgpu")]
+pub use webgpu::webgpu_device;

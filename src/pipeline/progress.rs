@@ -1,4 +1,5 @@
 //! What a synthesis reports while it runs, and how long each part took.
+use std::future::Future;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -72,6 +73,13 @@ impl Timings {
             Some((_, sum)) => *sum += time,
             None => self.0.push((stage, time)),
         }
+    }
+
+    pub(crate) async fn measure_async<T>(&mut self, stage: Stage, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let start = Instant::now();
+        let result = work.await;
+        self.add(stage, start.elapsed());
+        result
     }
 
     pub(crate) fn measure<T>(&mut self, stage: Stage, work: impl FnOnce() -> Result<T>) -> Result<T> {

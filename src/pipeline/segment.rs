@@ -10,6 +10,7 @@ use burn::tensor::Tensor;
 use rand_chacha::ChaCha8Rng;
 
 use crate::models::flow::{SolveOptions, solve};
+use crate::readback::values;
 use crate::{Error, Result};
 
 use super::decode::Decoding;
@@ -80,7 +81,7 @@ impl SegmentInWork {
 
 impl Synthesizer {
     /// Begins a segment: text ids without start and stop.
-    pub(super) fn begin(
+    pub(super) async fn begin(
         &self,
         ids: &[u32],
         conditioning: &Conditioning,
@@ -88,7 +89,7 @@ impl Synthesizer {
         noise: Noise,
         timings: &mut Timings,
     ) -> Result<SegmentInWork> {
-        let decoding = timings.measure(Stage::Gpt, || self.decoding(ids, conditioning, options))?;
+        let decoding = timings.measure_async(Stage::Gpt, self.decoding(ids, conditioning, options)).await?;
         let rng = stream(options.seed, 2 * noise.segment());
         Ok(SegmentInWork {
             ids: ids.to_vec(),
@@ -107,7 +108,7 @@ impl Synthesizer {
     /// The next samples of a segment that is not over: all that are left, unless they are streamed.
     ///
     /// A cancelled chunk can be asked for again.
-    pub(super) fn advance(
+    pub(super) async fn advance(
         &self,
         segment: &mut SegmentInWork,
         voice: &Voice,
@@ -123,19 +124,21 @@ impl Synthesizer {
         let rate = self.code_rate();
         let lookahead = (LOOKAHEAD * rate).ceil() as usize;
         let wanted = streaming.map_or(usize::MAX, |s| s.codes(segment.chunks, rate) + lookahead);
-        timings.measure(Stage::Gpt, || {
+        let gpt = async {
             let mut at = |done| observer(Stage::Gpt, done, None);
-            segment.decoding.advance(&networks.gpt, wanted, &mut segment.rng, &mut at)
-        })?;
+            segment.decoding.advance(&networks.gpt, wanted, &mut segment.rng, &mut at).await
+        };
+        timings.measure_async(Stage::Gpt, gpt).await?;
         while streaming.is_none() && self.is_doubtful(segment) && segment.retries < options.retries {
             segment.retries += 1;
             tracing::info!("a segment {}: once more", segment.doubt.unwrap_or_default());
             segment.rng = stream(options.seed, (2 * segment.noise.segment()) | (u64::from(segment.retries) << RETRY));
-            timings.measure(Stage::Gpt, || {
-                segment.decoding = self.decoding(&segment.ids, conditioning, options)?;
+            let gpt = async {
+                segment.decoding = self.decoding(&segment.ids, conditioning, options).await?;
                 let mut at = |done| observer(Stage::Gpt, done, None);
-                segment.decoding.advance(&networks.gpt, wanted, &mut segment.rng, &mut at)
-            })?;
+                segment.decoding.advance(&networks.gpt, wanted, &mut segment.rng, &mut at).await
+            };
+            timings.measure_async(Stage::Gpt, gpt).await?;
         }
         let last = segment.decoding.is_over();
         let codes = segment.decoding.settled();
@@ -150,16 +153,14 @@ impl Synthesizer {
         let mut mel = timings.measure(Stage::Mel, || self.flow(segment, condition, voice, options, observer))?;
         let mut frames = frames;
         if last && options.trim {
-            frames = settled + self.audible(segment.mel.as_ref(), &mel);
+            frames = settled + self.audible(segment.mel.as_ref(), &mel).await?;
             mel = mel.narrow(2, 0, frames - settled);
         }
         let held = if last { 0 } else { (frames * lookahead).div_ceil(codes.len()) };
         let end = (frames - held).max(settled);
 
-        let wave = timings.measure(Stage::Wave, || {
-            observe(observer, Stage::Wave, 0, None)?;
-            self.render(segment.mel.as_ref(), mel.clone())
-        })?;
+        observe(observer, Stage::Wave, 0, None)?;
+        let wave = timings.measure_async(Stage::Wave, self.render(segment.mel.as_ref(), mel.clone())).await?;
         let hop = self.config.mel.hop_length;
         let mut samples = wave;
         let fade = segment.tail.len() as f32;
@@ -179,10 +180,10 @@ impl Synthesizer {
         Ok(samples)
     }
 
-    fn decoding(&self, ids: &[u32], conditioning: &Conditioning, options: &Options) -> Result<Decoding> {
+    async fn decoding(&self, ids: &[u32], conditioning: &Conditioning, options: &Options) -> Result<Decoding> {
         let gpt = &self.networks.gpt;
         let prefix = gpt.prefix(conditioning.0.clone(), ids, self.language(options))?;
-        Decoding::start(gpt, prefix, &options.decode)
+        Decoding::start(gpt, prefix, &options.decode).await
     }
 
     fn is_doubtful(&self, segment: &mut SegmentInWork) -> bool {
@@ -192,7 +193,7 @@ impl Synthesizer {
     }
 
     /// How many frames of `mel` are to be heard, which ends the segment begun with `before`; at least one.
-    fn audible(&self, before: Option<&Tensor<3>>, mel: &Tensor<3>) -> usize {
+    async fn audible(&self, before: Option<&Tensor<3>>, mel: &Tensor<3>) -> Result<usize> {
         let settled = before.map_or(0, |before| before.dims()[2]);
         let mel = match before {
             Some(before) => Tensor::cat(vec![before.clone(), mel.clone()], 2),
@@ -201,9 +202,9 @@ impl Synthesizer {
         // Natural logarithms of amplitudes; the loudest bin stands for its frame.
         let peaks = self.config.s2mel.mel_scale.restore(mel).max_dim(1);
         let levels: Vec<f32> =
-            peaks.into_data().iter::<f32>().map(|level| level * 20.0 / std::f32::consts::LN_10).collect();
+            values(peaks).await?.into_iter().map(|level| level * 20.0 / std::f32::consts::LN_10).collect();
         let rate = self.sample_rate() as f32 / self.config.mel.hop_length as f32;
-        audible(&levels, rate).max(settled + 1) - settled
+        Ok(audible(&levels, rate).max(settled + 1) - settled)
     }
 
     /// Frames `[1, bins, new]` on the model's scale for the part of `condition` `[1, frames, content]` that is not
@@ -252,7 +253,7 @@ impl Synthesizer {
     }
 
     /// Samples of the frames `mel` `[1, bins, frames]` that follow those `before` them.
-    fn render(&self, before: Option<&Tensor<3>>, mel: Tensor<3>) -> Result<Vec<f32>> {
+    async fn render(&self, before: Option<&Tensor<3>>, mel: Tensor<3>) -> Result<Vec<f32>> {
         let (context, mel) = match before {
             Some(before) => {
                 let frames = before.dims()[2];
@@ -262,7 +263,7 @@ impl Synthesizer {
             None => (0, mel),
         };
         let wave = self.networks.vocoder.forward(self.config.s2mel.mel_scale.restore(mel));
-        let samples: Vec<f32> = wave.into_data().iter::<f32>().skip(context * self.config.mel.hop_length).collect();
+        let samples = values(wave).await?.split_off(context * self.config.mel.hop_length);
         match samples.iter().all(|v| v.is_finite()) {
             true => Ok(samples),
             false => Err(Error::Generation {

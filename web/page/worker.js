@@ -12,10 +12,8 @@ const calls = {
     if (threads > 1) await wasm.initThreadPool(threads);
   },
 
-  load({ name, files }) {
-    engine?.free();
-    engine = undefined;
-    engine = new wasm.Engine(name, files.map(file => file.name), files.map(file => file.bytes));
+  async load({ name, files }) {
+    engine = await wasm.Engine.load(name, files.map(file => file.name), files.map(file => file.bytes));
     return { sampleRate: engine.sampleRate, voices: engine.builtInVoices() };
   },
 
@@ -33,7 +31,7 @@ const calls = {
       engine.useBuiltInVoice(voice);
       spend("voice", (performance.now() - start) / 1000);
     }
-    const speaking = engine.plan(text, voice, JSON.stringify(settings));
+    const speaking = await engine.plan(text, voice, JSON.stringify(settings));
     try {
       let told = 0;
       const progress = (stage, segment, segments, done, total) => {
@@ -48,7 +46,7 @@ const calls = {
         // Lets a message of cancellation in.
         await new Promise(resolve => setTimeout(resolve));
         if (isCancelled(id)) throw new Error("cancelled");
-        const samples = speaking.next(engine, progress);
+        const samples = await speaking.next(engine, progress);
         if (!samples) break;
         first ??= (performance.now() - start) / 1000;
         postMessage({ id, samples }, [samples.buffer]);
@@ -76,9 +74,12 @@ onmessage = async ({ data }) => {
   } catch (error) {
     // A trap leaves the module's memory in no state to go on with.
     const fatal = error instanceof WebAssembly.RuntimeError || error instanceof RangeError;
-    postMessage({ id, error: describe(error), fatal });
+    postMessage({ id, error: { name: error?.name, message: describe(error) }, fatal });
   }
 };
+
+// A failure beside all calls, which would wait for ever: the page hears of it as of any other of this worker.
+onunhandledrejection = ({ reason }) => setTimeout(() => { throw reason; });
 
 function describe(error) {
   const text = String(error?.message ?? error);
