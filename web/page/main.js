@@ -9,6 +9,8 @@ const STAGES = { voice: "Listening to the voice", text: "Reading the text", emot
 const LONGEST_CLIP = 15;
 // What a cancelled worker has to answer, before it is ended with all it holds; milliseconds.
 const CANCEL = 2000;
+// Between two pictures of the wave while it plays; milliseconds.
+const FRAME = 60;
 
 const $ = id => document.getElementById(id);
 const player = new Player();
@@ -59,7 +61,10 @@ async function backends() {
   }
   if (builds.has("simd")) add("simd", "Processor, one thread", () => new Local("simd", 1));
   if (adapter === "software") add("webgpu", "Emulated graphics card (slow)", card);
-  if (!found.length) throw new Error("This browser has no WebAssembly SIMD, which the page needs: use a current one.");
+  if (!found.length) {
+    throw new Error(builds.size ? "This page was built for threads alone, which need cross-origin isolation: see web/README.md."
+      : "This browser has no WebAssembly SIMD, which the page needs: use a current one.");
+  }
   if (builds.has("webgpu") && !adapter) add("webgpu", "Graphics card: none in this browser", null);
   return found;
 }
@@ -168,7 +173,7 @@ async function speak() {
       parts.push(samples);
       player.add(samples);
       speech = joined(parts);
-      draw($("wave"), speech);
+      showPlaying();
     },
   };
   try {
@@ -189,6 +194,13 @@ async function speak() {
   }
 }
 
+let frame;
+function showPlaying() {
+  clearTimeout(frame);
+  draw($("wave"), speech, player.playing ? player.position * rate : speech.length);
+  if (player.playing) frame = setTimeout(showPlaying, FRAME);
+}
+
 function finish({ seconds, first, wall, warnings }) {
   const length = speech.length / rate;
   say(`${length.toFixed(1)} s of speech in ${wall.toFixed(1)} s, the first after ${(first ?? wall).toFixed(1)} s`);
@@ -203,9 +215,13 @@ function finish({ seconds, first, wall, warnings }) {
     const head = document.createElement("th");
     head.scope = "row";
     head.textContent = stage;
+    const bar = document.createElement("td");
+    const part = document.createElement("div");
+    part.style.width = `${100 * Math.min(time / wall, 1)}%`;
+    bar.append(part);
     const cell = document.createElement("td");
-    cell.textContent = time.toFixed(2);
-    line.append(head, cell);
+    cell.textContent = `${time.toFixed(2)} s`;
+    line.append(head, bar, cell);
     return line;
   };
   const rows = Object.entries(seconds).map(([stage, time]) => row(stage, time));
@@ -289,6 +305,7 @@ $("play").onclick = () => {
   if (player.playing) return player.stop();
   player.open(rate);
   player.add(speech);
+  showPlaying();
   $("play").textContent = "Stop";
 };
 $("record").onclick = () => toggleRecording().catch(fail);

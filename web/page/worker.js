@@ -7,8 +7,9 @@ const calls = {
   // `build` names the module; `threads` workers share its memory.
   async start({ build, threads, flag }) {
     cancelled.flag = flag ? new Int32Array(flag) : null;
+    const packed = fetch(`${build}/indextts_web_bg.wasm.gzip`);
     wasm = await import(`./${build}/indextts_web.js`);
-    await wasm.default();
+    await wasm.default({ module_or_path: unpacked(await packed) });
     if (threads > 1) await wasm.initThreadPool(threads);
   },
 
@@ -59,9 +60,17 @@ const calls = {
   },
 };
 
+function unpacked(answer) {
+  if (!answer.ok) throw new Error(`${answer.url}: ${answer.status} ${answer.statusText}`);
+  const plain = answer.body.pipeThrough(new DecompressionStream("gzip"));
+  return new Response(plain, { headers: { "Content-Type": "application/wasm" } });
+}
+
 function isCancelled(id) {
   return cancelled.id === id || (cancelled.flag && Atomics.load(cancelled.flag, 0) === id);
 }
+
+const waiting = new Set();
 
 onmessage = async ({ data }) => {
   const { id, call } = data;
@@ -69,17 +78,30 @@ onmessage = async ({ data }) => {
     cancelled.id = id;
     return;
   }
+  waiting.add(id);
   try {
-    postMessage({ id, result: await calls[call](data) });
+    const result = await calls[call](data);
+    if (waiting.delete(id)) postMessage({ id, result });
   } catch (error) {
-    // A trap leaves the module's memory in no state to go on with.
-    const fatal = error instanceof WebAssembly.RuntimeError || error instanceof RangeError;
-    postMessage({ id, error: { name: error?.name, message: describe(error) }, fatal });
+    if (waiting.delete(id)) refuse(id, error);
   }
 };
 
-// A failure beside all calls, which would wait for ever: the page hears of it as of any other of this worker.
-onunhandledrejection = ({ reason }) => setTimeout(() => { throw reason; });
+function refuse(id, error) {
+  // A trap leaves the module's memory in no state to go on with.
+  const fatal = error instanceof WebAssembly.RuntimeError || error instanceof RangeError;
+  postMessage({ id, error: { name: error?.name, message: describe(error) }, fatal });
+}
+
+// The module traps in a turn of its own while a call waits for it, and would do so for ever.
+function trapped(event) {
+  event.preventDefault();
+  const error = event.error ?? event.reason;
+  for (const id of waiting) refuse(id, error);
+  waiting.clear();
+}
+addEventListener("error", trapped);
+addEventListener("unhandledrejection", trapped);
 
 function describe(error) {
   const text = String(error?.message ?? error);
