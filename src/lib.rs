@@ -27,6 +27,9 @@ mod config;
 mod device;
 mod error;
 mod files;
+mod readback;
+#[cfg(feature = "webgpu")]
+mod webgpu;
 
 pub use burn::tensor::Device;
 pub use config::{CodecConfig, Defaults, ModelConfig};
@@ -35,8 +38,10 @@ pub use error::{Error, Result};
 pub use files::ModelFiles;
 pub use kernels::{Bits, WeightType};
 pub use pipeline::{
-    Chunk, Clock, Conditioning, Cost, Emotion, EmotionClip, EmotionVector, Noise, Observer, Options, Precision, Progress,
-    REFERENCE_SECONDS, ReferenceFeatures, Request, Script, Segment, Speech, Stage, Streaming, Synthesizer, Timings,
-    Utterance, Voice, VoiceInfo, VoiceStore, Work,
+    Chunk, Clock, Conditioning, Cost, Emotion, EmotionClip, EmotionVector, Noise, Observer, Options, Precision,
+    Progress, REFERENCE_SECONDS, ReferenceFeatures, Request, Script, Segment, Speech, Stage, Streaming, Synthesizer,
+    Timings, Utterance, Voice, VoiceInfo, VoiceStore, Work,
 };
 pub use text::{Language, TextOptions};
+#[cfg(feature = "webgpu")]
+pub use webgpu::webgpu_device;

@@ -5,6 +5,9 @@ use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor};
 use rand::{Rng, RngExt};
 
+use crate::Result;
+use crate::readback::values;
+
 /// The eight emotions in the order of every vector: happy, angry, sad, afraid, disgusted, melancholic, surprised, calm.
 pub const EMOTIONS: [&str; 8] = ["happy", "angry", "sad", "afraid", "disgusted", "melancholic", "surprised", "calm"];
 
@@ -39,14 +42,17 @@ pub struct EmotionBank {
 
 impl EmotionBank {
     /// The row of each group whose speaker is nearest to `style [1, style]` by cosine; each group chooses for itself.
-    pub fn nearest(&self, style: Tensor<2>) -> Vec<usize> {
+    ///
+    /// # Errors
+    /// [`Error::Device`](crate::Error::Device) when the device fails.
+    pub async fn nearest(&self, style: Tensor<2>) -> Result<Vec<usize>> {
         let dot = self.speakers.val().mul(style.clone()).sum_dim(1);
         let norms = norm(self.speakers.val()).mul(norm(style));
-        let cosine: Vec<f32> = dot.div(norms).into_data().iter::<f32>().collect();
-        self.each_group(|rows| {
+        let cosine = values(dot.div(norms)).await?;
+        Ok(self.each_group(|rows| {
             let best = |best: usize, row| if cosine[row] > cosine[best] { row } else { best };
             rows.clone().fold(rows.start, best)
-        })
+        }))
     }
 
     /// A uniformly drawn row of each group.

@@ -6,10 +6,12 @@ use burn::nn::{Embedding, EmbeddingConfig, RmsNorm, RmsNormConfig};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
+use crate::Result;
 use crate::kernels::{Bits, swiglu};
 use crate::nn::attention::{attend_cached, attend_causal, merge_heads};
 use crate::nn::kv_cache::{KvCache, LayerCache};
 use crate::nn::linear::{Linear, LinearConfig};
+use crate::readback::values;
 
 /// Sizes of [`Qwen`] and how its answers are drawn.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -138,10 +140,16 @@ impl Qwen {
     }
 
     /// Logits of the id that follows, for `ids` that follow what `cache` holds: `[vocabulary]` on the host.
-    pub fn next(&self, ids: &[u32], cache: &mut KvCache) -> Vec<f32> {
+    ///
+    /// # Errors
+    /// [`Error::Device`](crate::Error::Device) when the device fails.
+    pub async fn next(&self, ids: &[u32], cache: &mut KvCache) -> Result<Vec<f32>> {
         let states = self.states(ids, cache).pop();
         let last = states.map(|s| s.narrow(1, ids.len() - 1, 1));
-        last.map_or_else(Vec::new, |last| self.logits(last).into_data().iter::<f32>().collect())
+        match last {
+            Some(last) => values(self.logits(last)).await,
+            None => Ok(Vec::new()),
+        }
     }
 
     fn layer(&self, layer: &Layer, x: Tensor<3>, rotation: &Rotation, cache: &mut LayerCache) -> Tensor<3> {

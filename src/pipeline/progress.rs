@@ -1,4 +1,5 @@
 //! What a synthesis reports while it runs, and how long each part took.
+use std::future::Future;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -111,6 +112,22 @@ impl Timings {
     }
 
     /// Runs `work` as a part of `stage`.
+    pub(crate) async fn measure_async<T>(&mut self, stage: Stage, work: impl Future<Output = Result<T>>) -> Result<T> {
+        self.measure_work_async(stage, async { Ok((work.await?, Work::default())) }).await
+    }
+
+    /// As [`Timings::measure_async`], for work that says how much it was; what is broken off counts with its time only.
+    pub(crate) async fn measure_work_async<T>(
+        &mut self,
+        stage: Stage,
+        work: impl Future<Output = Result<(T, Work)>>,
+    ) -> Result<T> {
+        let clock = Clock::start();
+        let result = work.await;
+        self.done(stage, clock, result)
+    }
+
+    /// As [`Timings::measure_async`], for work that waits for nothing.
     pub(crate) fn measure<T>(&mut self, stage: Stage, work: impl FnOnce() -> Result<T>) -> Result<T> {
         self.measure_work(stage, || Ok((work()?, Work::default())))
     }
@@ -119,6 +136,10 @@ impl Timings {
     pub(crate) fn measure_work<T>(&mut self, stage: Stage, work: impl FnOnce() -> Result<(T, Work)>) -> Result<T> {
         let clock = Clock::start();
         let result = work();
+        self.done(stage, clock, result)
+    }
+
+    fn done<T>(&mut self, stage: Stage, clock: Clock, result: Result<(T, Work)>) -> Result<T> {
         let (wall, cpu) = clock.elapsed();
         let done = result.as_ref().map_or(Work::default(), |(_, done)| *done);
         self.add(stage, Cost { wall, cpu, work: done });

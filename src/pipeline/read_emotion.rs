@@ -22,7 +22,7 @@ const MAX_TOKENIZER: u64 = 64 << 20;
 const END: [&str; 2] = ["<|im_end|>", "<|endoftext|>"];
 
 /// Loads the model, lets it answer for `text`, with linear weights in f16 or in `bits`, and drops it again: it is larger than the GPT and rarely used.
-pub(super) fn read(
+pub(super) async fn read(
     files: &ModelFiles,
     config: &QwenConfig,
     bits: Option<Bits>,
@@ -36,11 +36,6 @@ pub(super) fn read(
         what: format!("not a readable tokenizer ({e})"),
         hint: "run `indextts models verify`, or import the model again".into(),
     })?;
-    let failed = |what: String| Error::Generation {
-        stage: "text to emotion",
-        what,
-        hint: "give the emotion with --emotion-vector instead".into(),
-    };
     let file = WeightFile::open(files, "qwen.bpk")?;
     let bits = bits.or_else(|| file.bits().filter(|_| on_cpu(device)));
     let model: Qwen = file.load(config.init(device), |model: Qwen| match bits {
@@ -53,26 +48,26 @@ pub(super) fn read(
         return Err(failed(format!("its tokenizer gives id {id}, it knows {}", config.vocabulary)));
     }
     let stop: Vec<u32> = END.iter().filter_map(|token| tokenizer.token_to_id(token)).collect();
-    let answer = generate(&model, config, prompt.get_ids(), &stop, rng).map_err(failed)?;
+    let answer = generate(&model, config, prompt.get_ids(), &stop, rng).await?;
     let answer = tokenizer.decode(&answer, true).map_err(|e| failed(e.to_string()))?;
     tracing::info!("text to emotion: {answer}");
     EmotionVector::new(emotion_text::parse(&text, &answer))
 }
 
 /// The ids of the answer, without the one that ends it.
-pub fn generate(
+async fn generate(
     model: &Qwen,
     config: &QwenConfig,
     prompt: &[u32],
     stop: &[u32],
     rng: &mut dyn Rng,
-) -> Result<Vec<u32>, String> {
+) -> Result<Vec<u32>> {
     let mut cache = model.cache();
-    let mut row = model.next(prompt, &mut cache);
+    let mut row = model.next(prompt, &mut cache).await?;
     let mut answer = Vec::new();
     while answer.len() < MAX_ANSWER {
         if row.iter().any(|v| !v.is_finite()) {
-            return Err("its output is not a number".into());
+            return Err(failed("its output is not a number".into()));
         }
         if config.do_sample {
             processors::temperature(&mut row, config.temperature);
@@ -85,12 +80,16 @@ pub fn generate(
         } else {
             row.iter().position(|v| *v == max)
         };
-        let next = next.ok_or("nothing could be drawn from its output")? as u32;
+        let next = next.ok_or_else(|| failed("nothing could be drawn from its output".into()))? as u32;
         if stop.contains(&next) {
             return Ok(answer);
         }
         answer.push(next);
-        row = model.next(&[next], &mut cache);
+        row = model.next(&[next], &mut cache).await?;
     }
-    Err(format!("it wrote {MAX_ANSWER} tokens without an end"))
+    Err(failed(format!("it wrote {MAX_ANSWER} tokens without an end")))
+}
+
+fn failed(what: String) -> Error {
+    Error::Generation { stage: "text to emotion", what, hint: "give the emotion with --emotion-vector instead".into() }
 }

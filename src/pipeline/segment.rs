@@ -10,6 +10,7 @@ use burn::tensor::Tensor;
 use rand_chacha::ChaCha8Rng;
 
 use crate::models::flow::{SolveOptions, solve};
+use crate::readback::values;
 use crate::{Error, Result};
 
 use super::decode::Decoding;
@@ -100,7 +101,7 @@ impl SegmentInWork {
 
 impl Synthesizer {
     /// Begins a segment: text ids without start and stop.
-    pub(super) fn begin(
+    pub(super) async fn begin(
         &self,
         ids: &[u32],
         conditioning: &Conditioning,
@@ -108,14 +109,14 @@ impl Synthesizer {
         noise: Noise,
         timings: &mut Timings,
     ) -> Result<SegmentInWork> {
-        let decoding = self.decoding(ids, conditioning, options, timings)?;
+        let decoding = self.decoding(ids, conditioning, options, timings).await?;
         Ok(SegmentInWork::new(ids, decoding, options, noise))
     }
 
     /// The next samples of a segment that is not over: all that are left, unless they are streamed.
     ///
     /// A cancelled chunk can be asked for again.
-    pub(super) fn advance(
+    pub(super) async fn advance(
         &self,
         segment: &mut SegmentInWork,
         voice: &Voice,
@@ -131,13 +132,13 @@ impl Synthesizer {
         let rate = self.code_rate();
         let lookahead = (LOOKAHEAD * rate).ceil() as usize;
         let wanted = streaming.map_or(usize::MAX, |s| s.codes(segment.chunks, rate) + lookahead);
-        self.decode(segment, wanted, options, timings, observer)?;
+        self.decode(segment, wanted, options, timings, observer).await?;
         while streaming.is_none() && self.is_doubtful(segment) && segment.retries < options.retries {
             segment.retries += 1;
             tracing::info!("a segment {}: once more", segment.doubt.unwrap_or_default());
             segment.rng = stream(options.seed, (2 * segment.noise.segment()) | (u64::from(segment.retries) << RETRY));
-            segment.decoding = self.decoding(&segment.ids, conditioning, options, timings)?;
-            self.decode(segment, wanted, options, timings, observer)?;
+            segment.decoding = self.decoding(&segment.ids, conditioning, options, timings).await?;
+            self.decode(segment, wanted, options, timings, observer).await?;
         }
         let last = segment.decoding.is_over();
         let codes = segment.decoding.settled();
@@ -158,17 +159,19 @@ impl Synthesizer {
         })?;
         let mut frames = frames;
         if last && options.trim {
-            frames = settled + self.audible(segment.mel.as_ref(), &mel);
+            frames = settled + self.audible(segment.mel.as_ref(), &mel).await?;
             mel = mel.narrow(2, 0, frames - settled);
         }
         let held = if last { 0 } else { (frames * lookahead).div_ceil(codes.len()) };
         let end = (frames - held).max(settled);
 
-        let wave = timings.measure_work(Stage::Wave, || {
+        let render = async {
             observe(observer, Stage::Wave, 0, None)?;
             let context = settled.min(self.config.bigvgan.reach());
-            Ok((self.render(segment.mel.as_ref(), mel.clone())?, works.vocoder(context + mel.dims()[2])))
-        })?;
+            let wave = self.render(segment.mel.as_ref(), mel.clone()).await?;
+            Ok((wave, works.vocoder(context + mel.dims()[2])))
+        };
+        let wave = timings.measure_work_async(Stage::Wave, render).await?;
         let hop = self.config.mel.hop_length;
         let mut samples = wave;
         let fade = segment.tail.len() as f32;
@@ -188,24 +191,25 @@ impl Synthesizer {
         Ok(samples)
     }
 
-    fn decoding(
+    async fn decoding(
         &self,
         ids: &[u32],
         conditioning: &Conditioning,
         options: &Options,
         timings: &mut Timings,
     ) -> Result<Decoding> {
-        timings.measure_work(Stage::Prefill, || {
+        let prefill = async {
             let gpt = &self.networks.gpt;
             let prefix = gpt.prefix(conditioning.0.clone(), ids, self.language(options))?;
-            let decoding = Decoding::start(gpt, prefix, &options.decode)?;
+            let decoding = Decoding::start(gpt, prefix, &options.decode).await?;
             let rows = decoding.rows();
             Ok((decoding, self.works().prefill(rows)))
-        })
+        };
+        timings.measure_work_async(Stage::Prefill, prefill).await
     }
 
     /// Goes on until `wanted` codes are settled.
-    fn decode(
+    async fn decode(
         &self,
         segment: &mut SegmentInWork,
         wanted: usize,
@@ -213,12 +217,13 @@ impl Synthesizer {
         timings: &mut Timings,
         observer: &mut SegmentObserver<'_>,
     ) -> Result<()> {
-        timings.measure_work(Stage::Gpt, || {
+        let decode = async {
             let before = segment.decoding.rows();
             let mut at = |done| observer(Stage::Gpt, done, None);
-            segment.decoding.advance(&self.networks.gpt, wanted, &mut segment.rng, &mut at)?;
+            segment.decoding.advance(&self.networks.gpt, wanted, &mut segment.rng, &mut at).await?;
             Ok(((), self.works().decode(options.decode.beams, before, segment.decoding.rows())))
-        })
+        };
+        timings.measure_work_async(Stage::Gpt, decode).await
     }
 
     fn is_doubtful(&self, segment: &mut SegmentInWork) -> bool {
@@ -228,7 +233,7 @@ impl Synthesizer {
     }
 
     /// How many frames of `mel` are to be heard, which ends the segment begun with `before`; at least one.
-    fn audible(&self, before: Option<&Tensor<3>>, mel: &Tensor<3>) -> usize {
+    async fn audible(&self, before: Option<&Tensor<3>>, mel: &Tensor<3>) -> Result<usize> {
         let settled = before.map_or(0, |before| before.dims()[2]);
         let mel = match before {
             Some(before) => Tensor::cat(vec![before.clone(), mel.clone()], 2),
@@ -237,9 +242,9 @@ impl Synthesizer {
         // Natural logarithms of amplitudes; the loudest bin stands for its frame.
         let peaks = self.config.s2mel.mel_scale.restore(mel).max_dim(1);
         let levels: Vec<f32> =
-            peaks.into_data().iter::<f32>().map(|level| level * 20.0 / std::f32::consts::LN_10).collect();
+            values(peaks).await?.into_iter().map(|level| level * 20.0 / std::f32::consts::LN_10).collect();
         let rate = self.sample_rate() as f32 / self.config.mel.hop_length as f32;
-        audible(&levels, rate).max(settled + 1) - settled
+        Ok(audible(&levels, rate).max(settled + 1) - settled)
     }
 
     /// Frames `[1, bins, new]` on the model's scale for the part of `condition` `[1, frames, content]` that is not
@@ -288,7 +293,7 @@ impl Synthesizer {
     }
 
     /// Samples of the frames `mel` `[1, bins, frames]` that follow those `before` them.
-    fn render(&self, before: Option<&Tensor<3>>, mel: Tensor<3>) -> Result<Vec<f32>> {
+    async fn render(&self, before: Option<&Tensor<3>>, mel: Tensor<3>) -> Result<Vec<f32>> {
         let (context, mel) = match before {
             Some(before) => {
                 let frames = before.dims()[2];
@@ -298,7 +303,7 @@ impl Synthesizer {
             None => (0, mel),
         };
         let wave = self.networks.vocoder.forward(self.config.s2mel.mel_scale.restore(mel));
-        let samples: Vec<f32> = wave.into_data().iter::<f32>().skip(context * self.config.mel.hop_length).collect();
+        let samples = values(wave).await?.split_off(context * self.config.mel.hop_length);
         match samples.iter().all(|v| v.is_finite()) {
             true => Ok(samples),
             false => Err(Error::Generation {

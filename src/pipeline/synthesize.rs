@@ -13,6 +13,7 @@ use crate::audio::decode::{ReferenceAudio, reference_from_bytes};
 use crate::config::ModelConfig;
 use crate::models::gpt;
 use crate::models::length_regulator::{target_frames_v2, target_frames_v2_5};
+use crate::readback::wait;
 use crate::text::{Language, TextFrontEnd};
 use crate::weights::Manifest;
 use crate::{Error, ModelFiles, Result};
@@ -179,8 +180,8 @@ impl Synthesizer {
     pub fn voice_measured(&self, audio: &ReferenceAudio) -> Result<(Voice, Timings)> {
         let mut timings = Timings::default();
         let padding = self.config.feature_padding as f32;
-        let features = timings
-            .measure(Stage::Features, || Ok(ReferenceFeatures::new(audio, &self.config.mel, padding)))?;
+        let features =
+            timings.measure(Stage::Features, || Ok(ReferenceFeatures::new(audio, &self.config.mel, padding)))?;
         Ok((self.listen(&features, &mut timings)?, timings))
     }
 
@@ -253,7 +254,7 @@ impl Synthesizer {
     pub fn plan(&self, request: &Request<'_>, observer: &mut Observer<'_>) -> Result<Utterance> {
         let none =
             &mut |name: &str| Err(Error::Input { name: "voice".into(), got: name.into(), expected: "none".into() });
-        Utterance::new(self, &Script::plain(request.text), request, none, observer)
+        wait(Utterance::new(self, &Script::plain(request.text), request, none, observer))
     }
 
     /// As [`Synthesizer::plan`], for a text with markup in place of `request.text`. `voice` finds the voices that the
@@ -265,11 +266,31 @@ impl Synthesizer {
         voice: &mut dyn FnMut(&str) -> Result<Voice>,
         observer: &mut Observer<'_>,
     ) -> Result<Utterance> {
-        Utterance::new(self, script, request, voice, observer)
+        wait(self.plan_script_async(script, request, voice, observer))
+    }
+
+    /// As [`Synthesizer::plan_script`], for a device that cannot be waited for: a browser's GPU.
+    pub async fn plan_script_async(
+        &self,
+        script: &Script,
+        request: &Request<'_>,
+        voice: &mut dyn FnMut(&str) -> Result<Voice>,
+        observer: &mut Observer<'_>,
+    ) -> Result<Utterance> {
+        Utterance::new(self, script, request, voice, observer).await
     }
 
     /// The GPT's conditioning for `voice` with `emotion`.
     pub fn conditioning(&self, voice: &Voice, emotion: &Emotion, options: &Options) -> Result<Conditioning> {
+        wait(self.conditioning_async(voice, emotion, options))
+    }
+
+    pub(super) async fn conditioning_async(
+        &self,
+        voice: &Voice,
+        emotion: &Emotion,
+        options: &Options,
+    ) -> Result<Conditioning> {
         let between = |emotion: &Tensor<2>, weight: f32| {
             let base = voice.emotion_base.clone();
             base.clone() + (emotion.clone() - base).mul_scalar(weight)
@@ -284,7 +305,7 @@ impl Synthesizer {
                 let rows = if options.random_exemplars {
                     bank.random(&mut stream(options.seed, u64::MAX))
                 } else {
-                    bank.nearest(voice.style.clone())
+                    bank.nearest(voice.style.clone()).await?
                 };
                 let own = between(&voice.emotion_own, 1.0);
                 let rest = 1.0 - weights.iter().sum::<f32>();
@@ -305,6 +326,10 @@ impl Synthesizer {
     ///
     /// The model is loaded for this call only: it is larger than the GPT, and rarely used.
     pub fn read_emotion(&self, text: &str, seed: u64) -> Result<EmotionVector> {
+        wait(self.read_emotion_async(text, seed))
+    }
+
+    pub(super) async fn read_emotion_async(&self, text: &str, seed: u64) -> Result<EmotionVector> {
         let Some(config) = &self.config.qwen else {
             return Err(Error::Input {
                 name: "emotion from text".into(),
@@ -312,7 +337,8 @@ impl Synthesizer {
                 expected: "a model imported with its qwen0.6bemo4-merge folder; or use --emotion-vector".into(),
             });
         };
-        read_emotion::read(&self.files, config, self.precision.gpt, text, &mut stream(seed, u64::MAX - 1), &self.device)
+        let rng = &mut stream(seed, u64::MAX - 1);
+        read_emotion::read(&self.files, config, self.precision.gpt, text, rng, &self.device).await
     }
 
     /// One segment: text ids (without start and stop) to samples.
@@ -327,9 +353,12 @@ impl Synthesizer {
         timings: &mut Timings,
         observer: &mut SegmentObserver<'_>,
     ) -> Result<Segment> {
-        let mut segment = self.begin(ids, conditioning, options, noise, timings)?;
         let options = Options { streaming: None, ..options.clone() };
-        let samples = self.advance(&mut segment, voice, conditioning, &options, timings, observer)?;
+        let (segment, samples) = wait(async {
+            let mut segment = self.begin(ids, conditioning, &options, noise, timings).await?;
+            let samples = self.advance(&mut segment, voice, conditioning, &options, timings, observer).await?;
+            Ok((segment, samples))
+        })?;
         let mel = segment.mel().cloned().map(|mel| self.config.s2mel.mel_scale.restore(mel));
         let codes = segment.codes();
         let mel = mel.ok_or(Error::Cancelled)?;
@@ -349,7 +378,7 @@ impl Synthesizer {
         let mut segment = SegmentInWork::given(ids, codes, options, noise);
         let options = Options { streaming: None, retries: 0, ..options.clone() };
         let (timings, observer) = (&mut Timings::default(), &mut |_, _, _| ControlFlow::Continue(()));
-        let samples = self.advance(&mut segment, voice, conditioning, &options, timings, observer)?;
+        let samples = wait(self.advance(&mut segment, voice, conditioning, &options, timings, observer))?;
         let mel = segment.mel().cloned().map(|mel| self.config.s2mel.mel_scale.restore(mel));
         Ok(Segment { codes: codes.to_vec(), mel: mel.ok_or(Error::Cancelled)?, samples, cut_off: false })
     }

@@ -7,6 +7,7 @@ use super::segment::SegmentInWork;
 use super::synthesize::{Conditioning, Noise, Request, Synthesizer};
 use super::voice::Voice;
 use super::{Emotion, Speech};
+use crate::readback::wait;
 use crate::text::{Language, Reading};
 use crate::{Error, Result};
 
@@ -70,7 +71,7 @@ struct Segment {
 impl Utterance {
     /// Plans `script` with the voice, the emotion and the options of `request`, whose text is not looked at;
     /// see [`Synthesizer::plan_script`].
-    pub(super) fn new(
+    pub(super) async fn new(
         synthesizer: &Synthesizer,
         script: &Script,
         request: &Request<'_>,
@@ -101,14 +102,17 @@ impl Utterance {
                     report(observer, Progress { stage: Stage::Emotion, segment: 0, segments, done: 0, total: None })?;
                     let text = text.as_deref().unwrap_or(&part.text);
                     let seed = request.options.seed;
-                    let vector = utterance.timings.measure(Stage::Emotion, || synthesizer.read_emotion(text, seed))?;
+                    let vector = utterance
+                        .timings
+                        .measure_async(Stage::Emotion, synthesizer.read_emotion_async(text, seed))
+                        .await?;
                     Emotion::Vector { vector, weight: *weight }
                 }
                 (None, other) => other.clone(),
             };
             utterance.casts.push(Cast {
                 voice: speaker.clone(),
-                conditioning: synthesizer.conditioning(speaker, &emotion, &request.options)?,
+                conditioning: synthesizer.conditioning_async(speaker, &emotion, &request.options).await?,
                 language: reading.language,
                 rate: part.rate,
             });
@@ -160,6 +164,15 @@ impl Utterance {
 
     /// Speaks the next chunk; none if everything is spoken. After an error the same chunk can be asked for again.
     pub fn next_chunk(&mut self, synthesizer: &Synthesizer, observer: &mut Observer<'_>) -> Result<Option<Chunk>> {
+        wait(self.next_chunk_async(synthesizer, observer))
+    }
+
+    /// As [`Utterance::next_chunk`], for a device that cannot be waited for: a browser's GPU.
+    pub async fn next_chunk_async(
+        &mut self,
+        synthesizer: &Synthesizer,
+        observer: &mut Observer<'_>,
+    ) -> Result<Option<Chunk>> {
         let (index, count) = (self.spoken, self.segments.len());
         let Some(Segment { ids, cast, pause, .. }) = self.segments.get(index) else { return Ok(None) };
         let Some(Cast { voice, conditioning, language, rate }) = self.casts.get(*cast) else { return Ok(None) };
@@ -173,11 +186,11 @@ impl Utterance {
             Some(segment) => segment,
             none => {
                 let noise = Noise::Seeded { segment: index as u64 };
-                none.insert(synthesizer.begin(ids, conditioning, &options, noise, timings)?)
+                none.insert(synthesizer.begin(ids, conditioning, &options, noise, timings).await?)
             }
         };
         let begins = segment.mel().is_none();
-        let mut made = synthesizer.advance(segment, voice, conditioning, &options, timings, &mut at)?;
+        let mut made = synthesizer.advance(segment, voice, conditioning, &options, timings, &mut at).await?;
         let hertz = synthesizer.sample_rate() as usize;
         let silence = if begins { *pause as usize * hertz / 1000 } else { 0 };
         let ends_segment = segment.is_over();

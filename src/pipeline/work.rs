@@ -32,11 +32,7 @@ impl Add for Work {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
-        Self {
-            flops: self.flops + other.flops,
-            bytes: self.bytes + other.bytes,
-            steps: self.steps + other.steps,
-        }
+        Self { flops: self.flops + other.flops, bytes: self.bytes + other.bytes, steps: self.steps + other.steps }
     }
 }
 
@@ -329,7 +325,8 @@ mod tests {
     /// (`benches/compare/torch_stages.py --flops`), for a clip of 5 s, 100 codes and one step of the flow matching.
     #[test]
     fn operations_are_those_that_pytorch_counts() {
-        let config = ModelConfig::parse(include_str!("../../tests/configs/model_v2.json")).expect("a valid configuration");
+        let config =
+            ModelConfig::parse(include_str!("../../tests/configs/model_v2.json")).expect("a valid configuration");
         let works = Works { config: &config, bytes: &WeightBytes::default() };
         let found = [
             ("w2v-bert", works.w2v_bert(249) * 2, 410_319_618_048.0),
@@ -349,7 +346,8 @@ mod tests {
 
     #[test]
     fn decoding_reads_every_weight_once_a_step_and_the_cache_of_every_beam() {
-        let config = ModelConfig::parse(include_str!("../../tests/configs/model_v2.json")).expect("a valid configuration");
+        let config =
+            ModelConfig::parse(include_str!("../../tests/configs/model_v2.json")).expect("a valid configuration");
         let bytes = WeightBytes { gpt_blocks: 1000.0, gpt_head: 10.0, ..WeightBytes::default() };
         let work = Works { config: &config, bytes: &bytes }.decode(3, 50, 52);
         // Keys and values of 51 and of 52 rows, 24 layers of 1280 floats.

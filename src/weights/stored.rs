@@ -108,9 +108,9 @@ impl Stored {
         let scales = scales.to_bytes().map_err(|e| e.to_string())?;
         let scales = convert(read(&scales)?, f32::from_le_bytes);
         let mut values = match bits(self.values.dtype) {
-            Some(Bits::Four) => restore(bytes, &scales, outputs, 2, |byte, half| {
-                i32::from(byte >> (4 * half) & 15) - OFFSET
-            }),
+            Some(Bits::Four) => {
+                restore(bytes, &scales, outputs, 2, |byte, half| i32::from(byte >> (4 * half) & 15) - OFFSET)
+            }
             _ => restore(bytes, &scales, outputs, 1, |byte, _| i32::from(byte as i8)),
         };
         // Behind an odd number of inputs of four bits there is one more.

@@ -1,6 +1,7 @@
 //! The text-to-emotion model against the reference.
 use burn::tensor::Device;
 use burn::tensor::activation::log_softmax;
+use burn::tensor::read_sync;
 use indextts::Bits;
 use indextts::models::qwen::{Qwen, QwenConfig};
 use indextts_import::config::qwen::qwen;
@@ -37,7 +38,7 @@ fn parity_qwen_greedy() {
     let mut cache = model.cache();
     let mut got = Vec::new();
     for _ in 0..want.len() {
-        let row = model.next(&ids, &mut cache);
+        let row = read_sync(model.next(&ids, &mut cache)).unwrap();
         let best = (0..row.len()).max_by(|a, b| row[*a].total_cmp(&row[*b])).unwrap();
         got.push(best as i64);
         ids = vec![best as u32];

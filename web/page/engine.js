@@ -6,6 +6,12 @@ const SHARD = 512 * 1024 * 1024;
 export const simd = () => WebAssembly.validate(new Uint8Array([
   0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11]));
 
+// What WebGPU gives this page: "hardware", "software" (slower than the processor itself), or nothing.
+export async function gpu() {
+  const adapter = await navigator.gpu?.requestAdapter().catch(() => null);
+  return adapter && (adapter.info.isFallbackAdapter ? "software" : "hardware");
+}
+
 export class Local {
   #worker;
   #waiting = new Map();
@@ -25,9 +31,10 @@ export class Local {
     await this.#call("start", { build: this.build, threads: this.threads, flag: this.#flag });
   }
 
-  stop() {
+  // Ends the worker; what it was asked for fails for `reason`.
+  stop(reason = "stopped") {
     this.#worker?.terminate();
-    this.#fail("stopped");
+    this.#fail(reason);
   }
 
   // `files`: [{name, bytes: Uint8Array}]
@@ -64,7 +71,7 @@ export class Local {
     if (samples) return waiting.hear.samples?.(samples);
     this.#waiting.delete(id);
     if (error === undefined) waiting.resolve(result);
-    else waiting.reject(Object.assign(new Error(error), { fatal }));
+    else waiting.reject(Object.assign(new Error(error.message), { name: error.name, fatal }));
   }
 
   #fail(message) {

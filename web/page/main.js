@@ -1,5 +1,5 @@
 // The page: a form, a wave, and whatever makes the speech (engine.js).
-import { Local, Server, fetchModel, openModel, simd } from "./engine.js";
+import { Local, Server, fetchModel, gpu, openModel, simd } from "./engine.js";
 import { Player, decode, draw, joined, record, wav } from "./sound.js";
 
 const EMOTIONS = ["happy", "angry", "sad", "afraid", "disgusted", "melancholic", "surprised", "calm"];
@@ -7,9 +7,14 @@ const STAGES = { voice: "Listening to the voice", text: "Reading the text", emot
   content: "Setting the pace", mel: "Painting the spectrum", wave: "Making the wave" };
 // Longest clip that is worth recording, seconds.
 const LONGEST_CLIP = 15;
+// What a cancelled worker has to answer, before it is ended with all it holds; milliseconds.
+const CANCEL = 2000;
+// Between two pictures of the wave while it plays; milliseconds.
+const FRAME = 60;
 
 const $ = id => document.getElementById(id);
 const player = new Player();
+let choices = [];
 let engine, rate = 22050, speech = new Float32Array(0), speaking = false, link, opened;
 // Clips of the user by the name of their voice: a model that is loaded later hears them again.
 const clips = new Map();
@@ -18,12 +23,14 @@ function say(text) { $("status").textContent = text; }
 
 function fail(error) {
   const text = String(error?.message ?? error);
-  if (text === "cancelled" || error?.name === "AbortError") return say("Cancelled");
+  if (isCancel(error)) return say("Cancelled");
   say("");
   $("error").textContent = text;
   $("error").hidden = false;
   console.info("shown to the user:", text);
 }
+
+function isCancel(error) { return error?.message === "cancelled" || error?.name === "AbortError"; }
 
 function bar(part) {
   $("progress").hidden = part === null;
@@ -42,27 +49,64 @@ async function backends() {
   const about = await (await fetch("about.json")).json();
   const threads = Math.min(navigator.hardwareConcurrency || 1, 8);
   const found = [];
-  if (about.server) found.push(["server", "The server", () => new Server($("key").value)]);
+  const add = (name, label, make) => found.push({ name, label, make });
+  if (about.server) add("server", "The server", () => new Server($("key").value));
   $("key-row").hidden = !about.key;
-  for (const build of about.builds ?? []) {
-    if (build === "threads" && globalThis.crossOriginIsolated && threads > 1) {
-      found.push(["threads", `Processor, ${threads} threads`, () => new Local("threads", threads)]);
-    } else if (build === "simd" && simd()) {
-      found.push(["simd", "Processor, one thread", () => new Local("simd", 1)]);
-    }
+  const builds = new Set(simd() ? about.builds : []);
+  const adapter = builds.has("webgpu") ? await gpu() : null;
+  const card = () => new Local("webgpu", 1);
+  if (adapter === "hardware") add("webgpu", "Graphics card (WebGPU)", card);
+  if (builds.has("threads") && globalThis.crossOriginIsolated && threads > 1) {
+    add("threads", `Processor, ${threads} threads`, () => new Local("threads", threads));
   }
-  if (!found.length) throw new Error("This browser has no WebAssembly SIMD, which the page needs: use a current one.");
+  if (builds.has("simd")) add("simd", "Processor, one thread", () => new Local("simd", 1));
+  if (adapter === "software") add("webgpu", "Emulated graphics card (slow)", card);
+  if (!found.length) {
+    throw new Error(builds.size ? "This page was built for threads alone, which need cross-origin isolation: see web/README.md."
+      : "This browser has no WebAssembly SIMD, which the page needs: use a current one.");
+  }
+  if (builds.has("webgpu") && !adapter) add("webgpu", "Graphics card: none in this browser", null);
   return found;
 }
 
 async function start() {
-  const choices = await backends();
-  const asked = new URLSearchParams(location.search).get("backend");
-  $("backend").replaceChildren(...choices.map(([name, label]) => new Option(label, name, false, name === asked)));
-  const chosen = () => load(choices.find(([name]) => name === $("backend").value)[2]).catch(fail);
+  choices = await backends();
+  const asked = choices.find(({ name }) => name === new URLSearchParams(location.search).get("backend"));
+  const first = choices.find(choice => choice === asked && choice.make) ?? choices[0];
+  $("backend").replaceChildren(...choices.map(choice => {
+    const option = new Option(choice.label, choice.name, false, choice === first);
+    option.disabled = !choice.make;
+    return option;
+  }));
+  const chosen = () => use(choices.find(({ name }) => name === $("backend").value)).catch(fail);
   $("backend").onchange = chosen;
   $("key").onchange = chosen;
-  await load((choices.find(([name]) => name === asked) ?? choices[0])[2]);
+  await use(first);
+  if (asked && !asked.make) note("This browser has no WebGPU: the processor computes.");
+}
+
+async function use(choice) {
+  note("");
+  try {
+    await load(choice.make);
+  } catch (error) {
+    if (choice.name !== "webgpu") throw error;
+    await leaveCard(error);
+  }
+}
+
+// A graphics card may turn out to be of no use, at first or later.
+async function leaveCard(error) {
+  console.info("graphics card given up:", error.message);
+  const other = choices.find(({ name, make }) => make && name !== "webgpu");
+  $("backend").value = other.name;
+  await load(other.make);
+  note(`The graphics card could not be used, so the processor computes. (${error.message})`);
+}
+
+function note(text) {
+  $("note").textContent = text;
+  $("note").hidden = !text;
 }
 
 async function load(make) {
@@ -129,21 +173,32 @@ async function speak() {
       parts.push(samples);
       player.add(samples);
       speech = joined(parts);
-      draw($("wave"), speech);
+      showPlaying();
     },
   };
   try {
     const result = await engine.speak($("text").value, $("voice").value, settings(), hear);
     finish(result);
   } catch (error) {
-    fail(error);
+    if (engine.build === "webgpu" && !isCancel(error) && error.name !== "InputError") {
+      await leaveCard(error);
+      return await speak();
+    }
     if (error.fatal) await load(() => new Local(engine.build, engine.threads)).catch(fail);
+    fail(error);
   } finally {
     bar(null);
     speaking = false;
     busy(false);
     $("cancel").disabled = true;
   }
+}
+
+let frame;
+function showPlaying() {
+  clearTimeout(frame);
+  draw($("wave"), speech, player.playing ? player.position * rate : speech.length);
+  if (player.playing) frame = setTimeout(showPlaying, FRAME);
 }
 
 function finish({ seconds, first, wall, warnings }) {
@@ -160,9 +215,13 @@ function finish({ seconds, first, wall, warnings }) {
     const head = document.createElement("th");
     head.scope = "row";
     head.textContent = stage;
+    const bar = document.createElement("td");
+    const part = document.createElement("div");
+    part.style.width = `${100 * Math.min(time / wall, 1)}%`;
+    bar.append(part);
     const cell = document.createElement("td");
-    cell.textContent = time.toFixed(2);
-    line.append(head, cell);
+    cell.textContent = `${time.toFixed(2)} s`;
+    line.append(head, bar, cell);
     return line;
   };
   const rows = Object.entries(seconds).map(([stage, time]) => row(stage, time));
@@ -236,14 +295,17 @@ $("text").onkeydown = event => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) $("request").requestSubmit();
 };
 $("cancel").onclick = () => {
-  engine.cancel();
   player.stop();
+  engine.cancel();
+  const cancelled = engine;
+  setTimeout(() => speaking && engine === cancelled && cancelled.stop("cancelled"), CANCEL);
 };
 player.onended = () => { $("play").textContent = "Play"; };
 $("play").onclick = () => {
   if (player.playing) return player.stop();
   player.open(rate);
   player.add(speech);
+  showPlaying();
   $("play").textContent = "Stop";
 };
 $("record").onclick = () => toggleRecording().catch(fail);

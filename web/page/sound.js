@@ -5,6 +5,8 @@ export class Player {
   #context;
   #end = 0;
   #sources = new Set();
+  // Where each chunk lies: {from, until} on the context's clock, `at` seconds of the speech.
+  #parts = [];
   onended = () => {};
 
   // To be called by the user's click, without which browsers play nothing.
@@ -27,6 +29,8 @@ export class Player {
     // A little ahead, so that a chunk that comes late does not start in the past.
     this.#end = Math.max(this.#end, this.#context.currentTime + 0.05);
     source.start(this.#end);
+    const before = this.#parts.at(-1);
+    this.#parts.push({ from: this.#end, until: this.#end + buffer.duration, at: before ? before.at + before.until - before.from : 0 });
     this.#end += buffer.duration;
     this.#sources.add(source);
     source.onended = () => {
@@ -37,12 +41,20 @@ export class Player {
 
   get playing() { return this.#sources.size > 0; }
 
+  // Seconds of the speech that have been heard.
+  get position() {
+    const now = this.#context?.currentTime ?? 0;
+    const part = this.#parts.findLast(({ from }) => from <= now);
+    return part ? part.at + Math.min(now, part.until) - part.from : 0;
+  }
+
   stop() {
     for (const source of this.#sources) {
       source.onended = null;
       source.stop();
     }
     this.#sources.clear();
+    this.#parts = [];
     this.#end = 0;
     this.onended();
   }
@@ -111,27 +123,37 @@ export function wav(samples, rate) {
   return new Uint8Array(view.buffer);
 }
 
-// Peaks of the wave, drawn to the canvas's width.
-export function draw(canvas, samples) {
+// The wave as bars over the canvas's width; the first `heard` samples stand out from the rest.
+export function draw(canvas, samples, heard = samples.length) {
   const scale = devicePixelRatio || 1;
   const width = canvas.width = canvas.clientWidth * scale;
   const height = canvas.height = canvas.clientHeight * scale;
   const pen = canvas.getContext("2d");
   pen.clearRect(0, 0, width, height);
-  pen.fillStyle = getComputedStyle(document.querySelector("summary")).color;
-  const bar = 3 * scale, step = 4 * scale, bars = Math.floor(width / step);
   if (!samples.length) return;
-  const peaks = Array.from({ length: bars }, (_, i) => {
-    let peak = 0;
-    const end = Math.floor((i + 1) * samples.length / bars);
-    for (let at = Math.floor(i * samples.length / bars); at < end; at++) peak = Math.max(peak, Math.abs(samples[at]));
-    return peak;
-  });
+  const bar = 3 * scale, step = 4 * scale, bars = Math.floor(width / step);
+  const peaks = peaksOf(samples, bars);
   const loudest = Math.max(...peaks, 0.05);
+  const style = getComputedStyle(canvas);
   peaks.forEach((peak, i) => {
     const tall = Math.max(2 * scale, peak / loudest * height * 0.9);
+    pen.fillStyle = i * samples.length < heard * bars ? style.color : style.borderColor;
     pen.beginPath();
     pen.roundRect(i * step, (height - tall) / 2, bar, tall, bar / 2);
     pen.fill();
   });
+}
+
+let drawn = {};
+function peaksOf(samples, bars) {
+  if (drawn.samples !== samples || drawn.peaks.length !== bars) {
+    const peaks = Array.from({ length: bars }, (_, i) => {
+      let peak = 0;
+      const end = Math.floor((i + 1) * samples.length / bars);
+      for (let at = Math.floor(i * samples.length / bars); at < end; at++) peak = Math.max(peak, Math.abs(samples[at]));
+      return peak;
+    });
+    drawn = { samples, peaks };
+  }
+  return drawn.peaks;
 }

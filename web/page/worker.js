@@ -7,15 +7,14 @@ const calls = {
   // `build` names the module; `threads` workers share its memory.
   async start({ build, threads, flag }) {
     cancelled.flag = flag ? new Int32Array(flag) : null;
+    const packed = fetch(`${build}/indextts_web_bg.wasm.gzip`);
     wasm = await import(`./${build}/indextts_web.js`);
-    await wasm.default();
+    await wasm.default({ module_or_path: unpacked(await packed) });
     if (threads > 1) await wasm.initThreadPool(threads);
   },
 
-  load({ name, files }) {
-    engine?.free();
-    engine = undefined;
-    engine = new wasm.Engine(name, files.map(file => file.name), files.map(file => file.bytes));
+  async load({ name, files }) {
+    engine = await wasm.Engine.load(name, files.map(file => file.name), files.map(file => file.bytes));
     return { sampleRate: engine.sampleRate, voices: engine.builtInVoices() };
   },
 
@@ -33,7 +32,7 @@ const calls = {
       engine.useBuiltInVoice(voice);
       spend("voice", (performance.now() - start) / 1000);
     }
-    const speaking = engine.plan(text, voice, JSON.stringify(settings));
+    const speaking = await engine.plan(text, voice, JSON.stringify(settings));
     try {
       let told = 0;
       const progress = (stage, segment, segments, done, total) => {
@@ -48,7 +47,7 @@ const calls = {
         // Lets a message of cancellation in.
         await new Promise(resolve => setTimeout(resolve));
         if (isCancelled(id)) throw new Error("cancelled");
-        const samples = speaking.next(engine, progress);
+        const samples = await speaking.next(engine, progress);
         if (!samples) break;
         first ??= (performance.now() - start) / 1000;
         postMessage({ id, samples }, [samples.buffer]);
@@ -61,9 +60,17 @@ const calls = {
   },
 };
 
+function unpacked(answer) {
+  if (!answer.ok) throw new Error(`${answer.url}: ${answer.status} ${answer.statusText}`);
+  const plain = answer.body.pipeThrough(new DecompressionStream("gzip"));
+  return new Response(plain, { headers: { "Content-Type": "application/wasm" } });
+}
+
 function isCancelled(id) {
   return cancelled.id === id || (cancelled.flag && Atomics.load(cancelled.flag, 0) === id);
 }
+
+const waiting = new Set();
 
 onmessage = async ({ data }) => {
   const { id, call } = data;
@@ -71,14 +78,30 @@ onmessage = async ({ data }) => {
     cancelled.id = id;
     return;
   }
+  waiting.add(id);
   try {
-    postMessage({ id, result: await calls[call](data) });
+    const result = await calls[call](data);
+    if (waiting.delete(id)) postMessage({ id, result });
   } catch (error) {
-    // A trap leaves the module's memory in no state to go on with.
-    const fatal = error instanceof WebAssembly.RuntimeError || error instanceof RangeError;
-    postMessage({ id, error: describe(error), fatal });
+    if (waiting.delete(id)) refuse(id, error);
   }
 };
+
+function refuse(id, error) {
+  // A trap leaves the module's memory in no state to go on with.
+  const fatal = error instanceof WebAssembly.RuntimeError || error instanceof RangeError;
+  postMessage({ id, error: { name: error?.name, message: describe(error) }, fatal });
+}
+
+// The module traps in a turn of its own while a call waits for it, and would do so for ever.
+function trapped(event) {
+  event.preventDefault();
+  const error = event.error ?? event.reason;
+  for (const id of waiting) refuse(id, error);
+  waiting.clear();
+}
+addEventListener("error", trapped);
+addEventListener("unhandledrejection", trapped);
 
 function describe(error) {
   const text = String(error?.message ?? error);

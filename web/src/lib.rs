@@ -1,9 +1,10 @@
 //! The library as a browser's worker calls it.
 //!
 //! A worker makes one [`Engine`] of a model's files, gives it voices, and asks a [`Speaking`] for one chunk of samples
-//! after the other. All calls block the worker until they are done.
+//! after the other. Calls keep the worker busy until they are done, except that it has turns while it waits for a GPU.
 #![cfg(target_family = "wasm")]
 
+mod failure;
 mod settings;
 
 use std::borrow::Cow;
@@ -19,6 +20,7 @@ use indextts::{
 use js_sys::{Array, Function, JsString, Uint8Array};
 use wasm_bindgen::prelude::*;
 
+use failure::Failure;
 use settings::Settings;
 
 #[cfg(feature = "threads")]
@@ -28,6 +30,16 @@ pub use wasm_bindgen_rayon::init_thread_pool;
 #[wasm_bindgen(start)]
 pub fn start() {
     console_error_panic_hook::set_once();
+}
+
+#[cfg(feature = "webgpu")]
+async fn device() -> Result<Device, indextts::Error> {
+    indextts::webgpu_device().await
+}
+
+#[cfg(not(feature = "webgpu"))]
+async fn device() -> Result<Device, indextts::Error> {
+    Ok(Device::flex())
 }
 
 /// A loaded model and its voices.
@@ -41,11 +53,10 @@ pub struct Engine {
 impl Engine {
     /// Of a model directory's files: their names (`gpt.bpk`, `voices/NAME.flac`) and contents, in the same order. `name`
     /// stands for the directory in messages.
-    #[wasm_bindgen(constructor)]
-    pub fn new(name: &str, names: Vec<String>, contents: Array) -> Result<Engine, JsError> {
+    pub async fn load(name: String, names: Vec<String>, contents: Array) -> Result<Engine, Failure> {
         let contents = contents.iter().map(|value| Cow::Owned(Uint8Array::new(&value).to_vec()));
-        let files = ModelFiles::in_memory(name, names.into_iter().zip(contents));
-        let synthesizer = Synthesizer::load(files, &Device::flex())?;
+        let files = ModelFiles::in_memory(&name, names.into_iter().zip(contents));
+        let synthesizer = Synthesizer::load(files, &device().await?)?;
         Ok(Self { synthesizer, voices: BTreeMap::new() })
     }
 
@@ -68,7 +79,7 @@ impl Engine {
 
     /// Makes ready one of [`Engine::built_in_voices`].
     #[wasm_bindgen(js_name = useBuiltInVoice)]
-    pub fn use_built_in_voice(&mut self, name: &str) -> Result<(), JsError> {
+    pub fn use_built_in_voice(&mut self, name: &str) -> Result<(), Failure> {
         let voice = self.synthesizer.built_in_voice(Some(name))?;
         self.voices.insert(name.into(), voice);
         Ok(())
@@ -76,35 +87,35 @@ impl Engine {
 
     /// Makes a voice of an audio file's bytes.
     #[wasm_bindgen(js_name = addVoiceFile)]
-    pub fn add_voice_file(&mut self, name: &str, bytes: Vec<u8>) -> Result<(), JsError> {
+    pub fn add_voice_file(&mut self, name: &str, bytes: Vec<u8>) -> Result<(), Failure> {
         self.add(name, reference_from_bytes(bytes, name, REFERENCE_SECONDS)?)
     }
 
     /// Makes a voice of mono samples from -1 to 1, `rate` a second.
     #[wasm_bindgen(js_name = addVoiceSamples)]
-    pub fn add_voice_samples(&mut self, name: &str, samples: Vec<f32>, rate: u32) -> Result<(), JsError> {
+    pub fn add_voice_samples(&mut self, name: &str, samples: Vec<f32>, rate: u32) -> Result<(), Failure> {
         self.add(name, ReferenceAudio::new(samples, rate, name)?)
     }
 
-    fn add(&mut self, name: &str, audio: ReferenceAudio) -> Result<(), JsError> {
+    fn add(&mut self, name: &str, audio: ReferenceAudio) -> Result<(), Failure> {
         let voice = self.synthesizer.voice(&audio)?;
         self.voices.insert(name.into(), voice);
         Ok(())
     }
 
     /// Checks and splits `text`; `settings` is JSON, see [`Settings`]. Nothing is spoken yet.
-    pub fn plan(&self, text: &str, voice: &str, settings: &str) -> Result<Speaking, JsError> {
-        let settings: Settings = serde_json::from_str(settings)?;
+    pub async fn plan(&self, text: String, voice: String, settings: String) -> Result<Speaking, Failure> {
+        let settings: Settings = serde_json::from_str(&settings)?;
         let script: Script = text.parse()?;
         let request = Request {
-            text,
-            voice: self.find(voice)?,
+            text: &text,
+            voice: self.find(&voice)?,
             emotion: settings.emotion()?,
             options: settings.options(self.synthesizer.default_options())?,
         };
         let mut voices = |name: &str| self.find(name).cloned();
         let mut observer = |_| ControlFlow::Continue(());
-        let utterance = self.synthesizer.plan_script(&script, &request, &mut voices, &mut observer)?;
+        let utterance = self.synthesizer.plan_script_async(&script, &request, &mut voices, &mut observer).await?;
         Ok(Speaking { utterance })
     }
 
@@ -127,7 +138,7 @@ pub struct Speaking {
 impl Speaking {
     /// The next samples; none when everything is spoken. `progress(stage, segment, segments, done, total)` hears of every
     /// step and ends the work by returning true.
-    pub fn next(&mut self, engine: &Engine, progress: &Function) -> Result<Option<Vec<f32>>, JsError> {
+    pub async fn next(&mut self, engine: &Engine, progress: Function) -> Result<Option<Vec<f32>>, Failure> {
         let mut observer = |at: Progress| {
             let arguments: [JsValue; 5] = [
                 JsString::from(at.stage.name()).into(),
@@ -141,7 +152,7 @@ impl Speaking {
                 _ => ControlFlow::Break(()),
             }
         };
-        Ok(self.utterance.next_chunk(&engine.synthesizer, &mut observer)?.map(|chunk| chunk.samples))
+        Ok(self.utterance.next_chunk_async(&engine.synthesizer, &mut observer).await?.map(|chunk| chunk.samples))
     }
 
     /// Seconds of every stage since this was last asked, in the order of the stages: JSON, `[["gpt", 0.5], ..]`.
@@ -161,7 +172,7 @@ impl Speaking {
 
 /// A WAV file, 16 bits, mono.
 #[wasm_bindgen(js_name = wavFile)]
-pub fn wav_file(samples: &[f32], rate: u32) -> Result<Vec<u8>, JsError> {
+pub fn wav_file(samples: &[f32], rate: u32) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     wav::write_to(&mut bytes, samples, rate)?;
     Ok(bytes)

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { env } from "node:process";
@@ -12,16 +12,20 @@ import { chromium } from "playwright-core";
 import { serve } from "./serve.mjs";
 
 const { DIST, MODEL, INDEXTTS, CHROMIUM } = env;
-const TEXT = "The train to the city leaves in twenty minutes.";
+const TEXT = "The next train to the city leaves in twenty minutes.";
 // What a synthesis may take on a loaded machine before the test gives up, milliseconds.
 const PATIENCE = 240_000;
 
+const launch = (...args) => chromium.launch({ executablePath: CHROMIUM, headless: true, args: ["--no-sandbox",
+  "--autoplay-policy=no-user-gesture-required", ...args] });
+
+// What was built: a test of a build that is missing does not exist.
+const about = JSON.parse(await readFile(join(DIST, "about.json")));
 let browser, site, folder, voice;
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), "page-"));
   site = await serve(DIST);
-  browser = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: ["--no-sandbox", "--disable-gpu",
-    "--autoplay-policy=no-user-gesture-required", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"] });
+  browser = await launch("--disable-gpu", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream");
 });
 after(async () => {
   await browser?.close();
@@ -30,8 +34,8 @@ after(async () => {
 });
 
 // A page that is ready to speak; it fails the test by anything unexpected that it does.
-async function open({ url = site.url, backend = "simd", viewport, ready = true } = {}) {
-  const context = await browser.newContext({ viewport: viewport ?? { width: 1000, height: 900 }, acceptDownloads: true });
+async function open({ url = site.url, backend = "threads", viewport, ready = true, before, within = browser } = {}) {
+  const context = await within.newContext({ viewport: viewport ?? { width: 1000, height: 900 }, acceptDownloads: true });
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE);
   page.trouble = [];
@@ -40,6 +44,7 @@ async function open({ url = site.url, backend = "simd", viewport, ready = true }
   page.on("request", ({ url: asked }) => {
     if (!asked.startsWith(url) && !/^(blob|data):/.test(asked)) page.trouble.push(`request to ${asked}`);
   });
+  if (before) await page.addInitScript(before);
   await page.goto(`${url}?backend=${backend}`);
   if (ready) {
     await settled(page);
@@ -68,9 +73,9 @@ function speakIn(page, build, threads, settings) {
     await engine.start();
     const { voices } = await engine.load("model", await fetchModel("model", () => {}));
     const parts = [];
-    await engine.speak(text, voices[0], settings, { samples: samples => parts.push(...samples) });
+    const { seconds } = await engine.speak(text, voices[0], settings, { samples: samples => parts.push(...samples) });
     engine.stop();
-    return { voice: voices[0], samples: parts };
+    return { voice: voices[0], samples: parts, seconds };
   }, { build, threads, settings, text: TEXT });
 }
 
@@ -89,12 +94,21 @@ function cosine(a, b) {
   return ab / Math.sqrt(aa * bb);
 }
 
-for (const [build, threads] of [["simd", 1], ["threads", 2]]) {
+test("all of it is less than 40 MB", async () => {
+  const files = (await readdir(DIST, { recursive: true, withFileTypes: true })).filter(entry => entry.isFile());
+  const sizes = await Promise.all(files.map(async file => (await stat(join(file.parentPath ?? file.path, file.name))).size));
+  const megabytes = sizes.reduce((sum, bytes) => sum + bytes, 0) / 1e6;
+  console.log(`${megabytes.toFixed(1)} MB`);
+  assert.ok(megabytes <= 40, `${megabytes} MB`);
+});
+
+for (const [build, threads] of [["simd", 1], ["threads", 2]].filter(([build]) => about.builds.includes(build))) {
   test(`${build}: the samples are those of the command line`, async () => {
     const page = await open({ backend: build });
     const spoken = await speakIn(page, build, threads, { seed: 7, greedy: true, maxCodes: 80, speed: 1, firstChunk: 0.5 });
     voice = spoken.voice;
     const similar = cosine(spoken.samples, native(["--seed", "7", "--greedy", "--max-codes", "80"]));
+    console.log(`${build}: cosine ${similar} to the command line`);
     assert.ok(similar >= 0.9999, `cosine ${similar}`);
     await close(page);
   });
@@ -164,7 +178,7 @@ test("a clip becomes a voice, by file and by microphone", async () => {
 });
 
 test("cancelling ends the work, and the page speaks again", async () => {
-  for (const backend of ["threads", "simd"]) {
+  for (const backend of ["threads", "simd"].filter(build => about.builds.includes(build))) {
     const page = await open({ backend });
     await page.fill("#text", Array(12).fill(TEXT).join(" "));
     await page.click("#speak");
@@ -216,6 +230,21 @@ test("a damaged model is refused with its reason", async () => {
   await close(page);
 });
 
+test("a model too large for the browser's memory is refused, and said to be", async () => {
+  const page = await open();
+  const message = await page.evaluate(async () => {
+    const { Local, fetchModel } = await import("./engine.js");
+    const engine = new Local("threads", 2);
+    await engine.start();
+    const files = await fetchModel("model", () => {});
+    // More than the memory that the build's threads share may ever grow to; nothing touches its pages.
+    files.find(file => file.name === "gpt.bpk").bytes = new Uint8Array(1.5 * 2 ** 30);
+    return engine.load("model", files).then(() => "loaded", error => `${error.fatal} ${error.message}`);
+  });
+  assert.match(message, /^true The browser gave no more memory .* smaller model/);
+  await close(page);
+});
+
 test("without WebAssembly SIMD the page says so", async () => {
   const context = await browser.newContext();
   const page = await context.newPage();
@@ -230,11 +259,62 @@ test("without WebAssembly SIMD the page says so", async () => {
 
 test("without shared memory the page uses one thread", async () => {
   const plain = await serve(DIST, { isolated: false });
+  if (!about.builds.includes("simd")) {
+    const page = await open({ url: plain.url, ready: false });
+    await page.waitForSelector("#error:not([hidden])");
+    assert.match(await page.textContent("#error"), /isolation/);
+    await close(page);
+    plain.close();
+    return;
+  }
   const page = await open({ url: plain.url, backend: "threads" });
-  assert.deepEqual(await page.$$eval("#backend option", options => options.map(option => option.value)), ["simd"]);
+  assert.deepEqual(await page.$$eval("#backend option:enabled", options => options.map(option => option.value)), ["simd"]);
   await close(page);
   plain.close();
 });
+
+if (about.builds.includes("webgpu")) {
+  test("without WebGPU the processor computes, and the page says so", async () => {
+    const page = await open({ backend: "webgpu" });
+    assert.match(await page.textContent("#note"), /no WebGPU/);
+    assert.equal(await page.inputValue("#backend"), "threads");
+    assert.equal(await page.$eval("#backend option[value=webgpu]", option => option.disabled), true);
+    await page.fill("#text", "Good morning.");
+    await page.click("#speak");
+    await done(page);
+    await close(page);
+  });
+
+  test("a graphics card that fails is given up for the processor", async () => {
+    // The page is promised a card; its worker, which asks for itself, gets none.
+    const page = await open({ backend: "webgpu", before: () => {
+      Object.defineProperty(navigator, "gpu", { value: { requestAdapter: async () => ({ info: { isFallbackAdapter: false } }) } });
+    } });
+    assert.match(await page.textContent("#note"), /graphics card could not be used/);
+    assert.equal(await page.inputValue("#backend"), "threads");
+    await page.fill("#text", "Good morning.");
+    await page.click("#speak");
+    await done(page);
+    await close(page);
+  });
+
+  test("webgpu: the samples are those of the command line, on an emulated card", async () => {
+    const emulated = await launch("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader");
+    try {
+      const page = await open({ within: emulated });
+      assert.deepEqual(await page.$$eval("#backend option", options => options.at(-1).value), "webgpu", "an emulated card is the last choice");
+      // Short, since a processor that plays a card is slow.
+      const spoken = await speakIn(page, "webgpu", 1, { seed: 7, greedy: true, maxCodes: 12, steps: 2, speed: 1, firstChunk: 0.5 });
+      voice = spoken.voice;
+      const similar = cosine(spoken.samples, native(["--seed", "7", "--greedy", "--max-codes", "12", "--steps", "2"]));
+      console.log(`webgpu: cosine ${similar} to the command line; seconds: ${JSON.stringify(spoken.seconds)}`);
+      assert.ok(similar >= 0.9999, `cosine ${similar}`);
+      await close(page);
+    } finally {
+      await emulated.close();
+    }
+  });
+}
 
 test("it fits a phone, and every control has a name", async () => {
   const page = await open({ viewport: { width: 360, height: 740 } });

@@ -37,9 +37,8 @@ impl Distance {
             None => synthesizer.built_in_voice(None),
         };
         let (voice, near_voice) = (voice(&exact)?, voice(near)?);
-        let conditioning = |synthesizer: &Synthesizer, voice: &Voice| {
-            synthesizer.conditioning(voice, &Emotion::SameAsVoice, options)
-        };
+        let conditioning =
+            |synthesizer: &Synthesizer, voice: &Voice| synthesizer.conditioning(voice, &Emotion::SameAsVoice, options);
         let (spoken, near_spoken) = (conditioning(&exact, &voice)?, conditioning(near, &near_voice)?);
         let request = Request { text, voice: &voice, emotion: Emotion::SameAsVoice, options: faithful.clone() };
         let utterance = exact.plan(&request, &mut |_| ControlFlow::Continue(()))?;

@@ -118,9 +118,9 @@ impl Report<'_> {
             "| stage | median, s | processors | real-time factor | steps/s | GFLOP | GFLOP/s | of the peak | GB | GB/s | of the memory | single, s |"
         )?;
         writeln!(out, "|---|---|---|---|---|---|---|---|---|---|---|---|")?;
-        let busy = self.load_cpu.map_or(String::new(), |cpu| {
-            format!("{:.2}", cpu.as_secs_f64() / self.load.as_secs_f64().max(1e-9))
-        });
+        let busy = self
+            .load_cpu
+            .map_or(String::new(), |cpu| format!("{:.2}", cpu.as_secs_f64() / self.load.as_secs_f64().max(1e-9)));
         writeln!(out, "| load | {:.3} | {busy} | | | | | | | | | |", self.load.as_secs_f64())?;
         for row in self.rows() {
             let busy = row.busy().map_or(String::new(), |busy| format!("{busy:.2}"));

@@ -14,6 +14,7 @@ use self::beam::BeamSearch;
 use self::sample::SingleSearch;
 use crate::models::gpt::Gpt;
 use crate::nn::kv_cache::KvCache;
+use crate::readback::{values, wait};
 use crate::{Error, Result};
 
 pub use options::{DecodeOptions, Positions};
@@ -53,7 +54,7 @@ impl Decoding {
     ///
     /// # Errors
     /// [`Error::Input`] for options out of range; [`Error::Generation`] when the network's output is not finite.
-    pub fn start(gpt: &Gpt, prefix: Tensor<3>, options: &DecodeOptions) -> Result<Self> {
+    pub async fn start(gpt: &Gpt, prefix: Tensor<3>, options: &DecodeOptions) -> Result<Self> {
         options.validate(gpt.codes(), gpt.code_positions())?;
         let tokens = gpt.tokens();
         let vocabulary = Vocabulary { codes: gpt.codes(), start: tokens.start_code, stop: tokens.stop_code };
@@ -62,7 +63,7 @@ impl Decoding {
             _ => Search::Beams(BeamSearch::new(options, vocabulary)),
         };
         let mut cache = gpt.cache();
-        let logits = read(gpt.prefill(prefix, &mut cache))?;
+        let logits = read(gpt.prefill(prefix, &mut cache)).await?;
         cache.expand(options.beams);
         Ok(Self { search, cache, positions: options.positions, logits, next: None, generated: 0, over: false })
     }
@@ -88,7 +89,7 @@ impl Decoding {
     /// # Errors
     /// [`Error::Generation`] when the network's output is not finite or it ends without a single code;
     /// [`Error::Cancelled`] when `progress` breaks.
-    pub fn advance(
+    pub async fn advance(
         &mut self,
         gpt: &Gpt,
         count: usize,
@@ -108,7 +109,7 @@ impl Decoding {
                 return Err(Error::Cancelled);
             }
             self.cache.reorder(&next.sources);
-            self.logits = read(gpt.step(&next.codes, self.positions.of(self.generated), &mut self.cache))?;
+            self.logits = read(gpt.step(&next.codes, self.positions.of(self.generated), &mut self.cache)).await?;
             self.next = None;
         }
         if !self.over {
@@ -157,9 +158,11 @@ pub fn decode(
     rng: &mut dyn Rng,
     progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> Result<Codes> {
-    let mut decoding = Decoding::start(gpt, prefix, options)?;
-    decoding.advance(gpt, usize::MAX, rng, progress)?;
-    Ok(decoding.finish())
+    wait(async {
+        let mut decoding = Decoding::start(gpt, prefix, options).await?;
+        decoding.advance(gpt, usize::MAX, rng, progress).await?;
+        Ok(decoding.finish())
+    })
 }
 
 /// How the sequences go on: sequence `i` becomes the old sequence `sources[i]` followed by `codes[i]`.
@@ -229,13 +232,14 @@ impl Vocabulary {
 }
 
 /// Logits on the host; NaN and infinities, which would be chosen or poison every later step, are an error.
-fn read(logits: Tensor<2>) -> Result<Vec<f32>> {
-    let failed = |what: String, hint: &str| Error::Generation { stage: "speech codes", what, hint: hint.into() };
-    let values: Vec<f32> = logits
-        .try_into_vec_as()
-        .map_err(|e| failed(format!("the logits cannot be read from the device ({e})"), "try another device"))?;
+async fn read(logits: Tensor<2>) -> Result<Vec<f32>> {
+    let values = values(logits).await?;
     match values.iter().find(|v| !v.is_finite()) {
         None => Ok(values),
-        Some(v) => Err(failed(format!("the model's output is {v}"), "use f32 weights, and verify the model's files")),
+        Some(v) => Err(Error::Generation {
+            stage: "speech codes",
+            what: format!("the model's output is {v}"),
+            hint: "use f32 weights, and verify the model's files".into(),
+        }),
     }
 }
