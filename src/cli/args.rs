@@ -163,7 +163,7 @@ pub struct ReadingArgs {
     #[arg(long, value_name = "FILE")]
     pub glossary: Option<PathBuf>,
 
-    /// Set Japanese words apart with this vibrato dictionary (system.dic, best of UniDic 2.1.2), in place of the model's own
+    /// Set Japanese words apart with this dictionary compiled by vibrato, such as the ja.dic of another model, in place of the model's own
     /// (see `models dictionary`)
     #[arg(long, value_name = "FILE")]
     pub ja_dictionary: Option<PathBuf>,
@@ -603,8 +603,8 @@ pub enum DtypeArg {
 
 #[derive(Debug, ClapArgs)]
 pub struct Dictionary {
-    /// A dictionary compiled by vibrato (system.dic), or the folder of a MeCab dictionary's sources in UTF-8. The models
-    /// were trained with UniDic 2.1.2 (BSD, LGPL or GPL, at your choice)
+    /// The folder of a MeCab dictionary, compiled (sys.dic ..) or its sources in UTF-8, or a file compiled by vibrato. The
+    /// models were trained with that of the PyPI package unidic-lite (UniDic 2.1.2; BSD, LGPL or GPL, at your choice)
     pub from: PathBuf,
 
     /// The model directory

@@ -33,9 +33,9 @@ pub fn run(args: &Text) -> Result<(), Failure> {
     }
     println!("language {}", reading.language);
     println!("spoken   {}", reading.spoken);
-    for (index, segment) in reading.segments.iter().enumerate() {
+    for (number, (segment, text)) in (1..).zip(reading.segments.iter().zip(&reading.texts)) {
         let pieces: Vec<&str> = segment.iter().map(|piece| piece.text.as_str()).collect();
-        println!("segment {} ({} tokens): {}", index + 1, segment.len(), pieces.join(" | "));
+        println!("segment {number} ({} tokens): {text}\n         {}", segment.len(), pieces.join(" | "));
     }
     if !reading.unknown.is_empty() {
         println!("unknown  {}", reading.unknown.join(" "));

@@ -21,7 +21,8 @@ const MAX_TOKENIZER: u64 = 64 << 20;
 /// Ends an answer.
 const END: [&str; 2] = ["<|im_end|>", "<|endoftext|>"];
 
-/// Loads the model, lets it answer for `text`, with linear weights in f16 or in `bits`, and drops it again: it is larger than the GPT and rarely used.
+/// Loads the model, lets it answer for `text`, with linear weights in f16 or in `bits`, and drops it again: it is larger than
+/// the GPT and rarely used.
 pub(super) async fn read(
     files: &ModelFiles,
     config: &QwenConfig,

@@ -3,7 +3,7 @@
 //!
 //! This is our own way. The reference's, which fill segments from the front, are in [`super::segment`] (2.0) and
 //! [`super::pack`] (2.5).
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::normalize::{Rules, number_words};
 use super::pronunciation::regions;
@@ -131,9 +131,14 @@ fn divided(
         if rest.len() <= 64 * budget && count(rest.trim()) <= budget {
             break;
         }
-        // The longest beginning that fits, by halving; a character at least.
+        // The longest beginning that fits, a character at least: by doubling what is surely looked at, then by halving.
         let ends: Vec<usize> = rest.char_indices().skip(1).map(|(i, _)| i).take(64 * budget).collect();
-        let fit = ends.partition_point(|length| count(rest[..*length].trim()) <= budget).max(1);
+        let fits = |length: &usize| count(rest[..*length].trim()) <= budget;
+        let mut seen = budget.min(ends.len());
+        while seen < ends.len() && fits(&ends[seen - 1]) {
+            seen = (2 * seen).min(ends.len());
+        }
+        let fit = ends[..seen].partition_point(fits).max(1);
         let Some(length) = ends.get(fit - 1) else { break };
         put(at, at + length, true);
         at += length;
@@ -146,9 +151,16 @@ fn divided(
 /// What a division behind each atom costs.
 fn price(atoms: &mut [Atom<'_>], text: &str, rules: Rules) {
     let numbers = number_words(rules);
-    let inside = brackets(text);
+    let mut inside = brackets(text);
+    inside.sort_unstable();
+    let mut inside = inside.into_iter().peekable();
+    // Where the brackets that opened so far are all closed.
+    let mut closed = 0;
     for i in 0..atoms.len().saturating_sub(1) {
         let (Atom { text: here, end, .. }, next) = (atoms[i], atoms[i + 1]);
+        while let Some((_, close)) = inside.next_if(|(open, _)| *open < next.at) {
+            closed = closed.max(close);
+        }
         if end == TORN {
             continue;
         }
@@ -164,9 +176,8 @@ fn price(atoms: &mut [Atom<'_>], text: &str, rules: Rules) {
             () if spaced => WORDS,
             () => CHARACTERS,
         };
-        let whole = inside.iter().any(|(open, close)| *open < next.at && next.at <= *close);
         let number = cost >= WORDS && is_number(here, &numbers) && is_number(next.text, &numbers);
-        atoms[i].end = if whole || number { cost.max(INSIDE) } else { cost };
+        atoms[i].end = if next.at <= closed || number { cost.max(INSIDE) } else { cost };
     }
 }
 
@@ -177,30 +188,51 @@ fn is_number(word: &str, numbers: &HashSet<String>) -> bool {
         && (bare.chars().all(figures) || bare.split('-').all(|part| numbers.contains(&part.to_lowercase())))
 }
 
+/// Brackets that are open, each with the sign that closes it.
+#[derive(Default)]
+struct Open {
+    stack: Vec<(usize, char)>,
+    /// How many wait for each sign: without it, every letter would be looked for among brackets that are never closed.
+    waiting: HashMap<char, usize>,
+}
+
+impl Open {
+    fn push(&mut self, at: usize, close: char) {
+        self.stack.push((at, close));
+        *self.waiting.entry(close).or_default() += 1;
+    }
+
+    /// Where the bracket that `close` closes began; what was opened behind it is none.
+    fn close(&mut self, close: char) -> Option<usize> {
+        if self.waiting.get(&close).is_none_or(|n| *n == 0) {
+            return None;
+        }
+        while let Some((at, waits)) = self.stack.pop() {
+            *self.waiting.entry(waits).or_insert(1) -= 1;
+            if waits == close {
+                return Some(at);
+            }
+        }
+        None
+    }
+}
+
 /// Where brackets and quotations open and close, bytes; one that is never closed is none.
 fn brackets(text: &str) -> Vec<(usize, usize)> {
-    let mut open: Vec<(usize, char)> = Vec::new();
+    let mut open = Open::default();
     let mut found = Vec::new();
     let mut before = ' ';
     let mut letters = text.char_indices().peekable();
     while let Some((at, c)) = letters.next() {
         let after = letters.peek().map_or(' ', |(_, c)| *c);
-        let waits = open.iter().rposition(|(_, close)| *close == c);
-        if c == '\'' || c == '"' {
-            // Straight quotation marks open behind a space and close before one; others are apostrophes.
-            match waits {
-                Some(i) if !after.is_alphanumeric() => {
-                    found.push((open[i].0, at));
-                    open.truncate(i);
-                }
-                _ if !before.is_alphanumeric() && after.is_alphanumeric() => open.push((at, c)),
-                _ => {}
-            }
-        } else if let Some(i) = waits {
-            found.push((open[i].0, at));
-            open.truncate(i);
+        // Straight quotation marks open behind a space and close before one; others are apostrophes.
+        let straight = c == '\'' || c == '"';
+        if let Some(start) = (!straight || !after.is_alphanumeric()).then(|| open.close(c)).flatten() {
+            found.push((start, at));
+        } else if straight && !before.is_alphanumeric() && after.is_alphanumeric() {
+            open.push(at, c);
         } else if let Some((_, close)) = PAIRS.iter().find(|(first, _)| *first == c) {
-            open.push((at, *close));
+            open.push(at, *close);
         }
         before = c;
     }

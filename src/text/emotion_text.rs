@@ -26,6 +26,9 @@ const MELANCHOLY: [&str; 6] = ["低落", "melancholy", "melancholic", "depressio
 /// Keys under which an answer may name a single emotion.
 const LABEL_KEYS: [&str; 5] = ["emotion", "emotion_label", "label", "情感", "情绪"];
 
+/// Ends what the model thinks before it answers.
+const THOUGHT: &str = "</think>";
+
 /// The largest value of one emotion.
 const LARGEST: f64 = 1.2;
 
@@ -39,7 +42,7 @@ pub fn prompt(text: &str) -> String {
 
 /// The emotion vector in the model's `answer` to `text`; what cannot be understood is calm.
 pub fn parse(text: &str, answer: &str) -> [f32; 8] {
-    let mut scores = scores(answer);
+    let mut scores = scores(answer.rsplit(THOUGHT).next().unwrap_or_default());
     let lower = text.to_lowercase();
     if MELANCHOLY.iter().any(|word| lower.contains(word)) {
         scores.swap(SAD, MELANCHOLIC);
@@ -59,14 +62,14 @@ fn scores(answer: &str) -> [f64; 8] {
         _ => pairs(answer),
     };
     let mut scores = [0.0; 8];
-    let mut named = None;
+    let mut named = Vec::new();
     let mut any = false;
     for (index, (label, _)) in LABELS.iter().enumerate() {
         match fields.get(*label) {
             // A label as the value of a label: it is the one that counts.
             Some(Value::String(value)) if label_index(value).is_some() => {
                 any = true;
-                named = label_index(value);
+                named.extend(label_index(value));
             }
             Some(value) => {
                 any = true;
@@ -75,7 +78,7 @@ fn scores(answer: &str) -> [f64; 8] {
             None => {}
         }
     }
-    if let Some(index) = named {
+    for index in named {
         scores[index] = 1.0;
     }
     if any {
@@ -110,7 +113,7 @@ fn pairs(answer: &str) -> HashMap<String, Value> {
     let mut found = HashMap::new();
     for (at, _) in answer.match_indices([':', '：']) {
         let before = answer[..at].trim_end_matches('"');
-        let key = before.rsplit([' ', '\n', '\t', '"', ':', '.', ',', '{']).next().unwrap_or_default();
+        let key = before.rsplit([' ', '\n', '\t', '"', ':', '：', '.', ',', '，', '{']).next().unwrap_or_default();
         let after = answer[at..].trim_start_matches([':', '：']).trim_start().trim_start_matches('"');
         let digits: String = after.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
         if let Ok(value) = digits.parse::<f64>()
@@ -156,6 +159,21 @@ mod tests {
         assert_eq!(parse("x", r#""高兴""#)[0], 1.0);
         let other = parse("x", r#"{"高兴": "愤怒"}"#);
         assert_eq!((other[0], other[1]), (0.0, 1.0));
+        let two = parse("x", r#"{"高兴": "愤怒", "悲伤": "恐惧", "自然": "自然"}"#);
+        assert_eq!(two, [0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]);
+        // A label beside scores does not count.
+        assert_eq!(parse("x", r#"{"emotion": "angry", "高兴": 0.5}"#)[..2], [0.5, 0.0]);
+        assert_eq!(parse("x", r#"{"label": "bored"}"#)[CALM], 1.0);
+    }
+
+    #[test]
+    fn what_surrounds_an_answer_is_left_out() {
+        let thought = "<think>\n{\"愤怒\": 1.0}\n</think>\n\n{\"高兴\": 0.5}";
+        assert_eq!(parse("x", thought)[..2], [0.5, 0.0]);
+        assert_eq!(parse("x", "```json\n{\"高兴\": 0.5, \"愤怒\": 0.1}\n```")[..2], [0.5, 0.1]);
+        assert_eq!(parse("x", "高兴：0.3，愤怒：0.2")[..2], [0.3, 0.2]);
+        assert_eq!(parse("x", "[{\"高兴\": 0.3}]")[0], 0.3);
+        assert_eq!(parse("x", "{\"愤怒\": true, \"悲伤\": null, \"恐惧\": [1]}")[CALM], 1.0);
     }
 
     #[test]

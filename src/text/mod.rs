@@ -23,7 +23,7 @@ pub use normalize::Glossary;
 
 use crate::{Error, ModelFiles, Result};
 use lexicon::Lexicon;
-use normalize::{is_chinese_to_reference, map_all_punctuation, map_punctuation, normalize};
+use normalize::{faithful, map_all_punctuation, map_punctuation, normalize};
 use tokenizer::{Piece, Tokenizer};
 
 /// Terms with a fixed reading that a model brings along.
@@ -40,10 +40,13 @@ pub struct TextOptions {
     pub glossary: Option<Arc<Glossary>>,
     /// Sets Japanese words apart, in place of the model's own dictionary; without either Japanese is passed on as it is.
     pub segmenter: Option<Arc<Segmenter>>,
-    /// Repeat what the reference does to a text even where it harms it: punctuation is replaced before numbers are read
-    /// (so that `8:00` is no time any more) in models of the 2.5 layout, single letters with a figure count as pinyin, an
-    /// address alone is read as Chinese, an exclamation mark that has the id of the start token is lost, a quote behind a
-    /// sentence occurs in both segments.
+    /// Repeat what the reference does to a text even where it harms it (quirks Q8 and Q59 to Q67b of the specification):
+    /// its decision between Chinese and English by single syllables and addresses, its places for pinyin, terms and names
+    /// that collide, its glossary inside of words, contractions behind any letters, a single character without its case or
+    /// its reading, a quote behind a sentence that occurs in both segments, its splitters; in models with a tag for each
+    /// language also punctuation that is replaced before numbers are read (so that `8:00` is no time any more), an
+    /// exclamation mark that is lost because it has the id of the start token, marked readings that Japanese word
+    /// boundaries tear apart, and numbers of Spanish, Japanese and Arabic that are passed on.
     pub faithful: bool,
 }
 
@@ -121,19 +124,13 @@ pub fn spoken(text: &str, options: &TextOptions) -> (Language, String) {
 
 /// `text` as it is spoken, with the punctuation that the vocabularies have.
 fn read(text: &str, language: Language, glossary: &Glossary, faithful: bool) -> String {
-    use normalize::Rules;
-    let mut rules = language.rules();
-    if !faithful {
-        return map_all_punctuation(&normalize(text, rules, glossary, false));
+    match language {
+        _ if !faithful => map_all_punctuation(&normalize(text, language.rules(), glossary)),
+        // The reference decides between these two by the text, whichever is given (text specification C.3) ..
+        Language::ENGLISH | Language::CHINESE => faithful::read(text, glossary),
+        // .. and has no rules for other languages.
+        _ => map_punctuation(text, false),
     }
-    // The reference decides between its two sets of rules by the text, whatever the language is said to be; it has none
-    // for other languages (text specification C.3).
-    rules = match rules {
-        Rules::English | Rules::Chinese if is_chinese_to_reference(text) => Rules::Chinese,
-        Rules::English | Rules::Chinese => Rules::English,
-        Rules::Spanish | Rules::Japanese | Rules::Arabic | Rules::None => Rules::None,
-    };
-    map_punctuation(&normalize(text, rules, glossary, true), rules == Rules::Chinese)
 }
 
 impl TextFrontEnd {
@@ -201,21 +198,18 @@ impl TextFrontEnd {
     /// Source: text specification B.
     fn untagged(&self, text: &str, max_tokens: usize, language: Language, options: &TextOptions) -> Result<Parts> {
         let tokenizer = &self.tokenizer;
-        if text.trim().chars().count() == 1 {
-            // A single character goes to the vocabulary as it is, unless there are words to look up.
-            let pieces = match &self.lexicon {
-                Some(_) => self.encode(text)?,
-                None => tokenizer.encode_raw(text)?,
-            };
-            return Ok(self.parts(text.into(), vec![pieces], vec![text.trim().into()]));
+        if options.faithful && text.trim().chars().count() == 1 {
+            // A single character goes to the vocabulary as it is.
+            return Ok(self.parts(text.into(), vec![tokenizer.encode_raw(text)?], vec![text.trim().into()]));
         }
-        let spoken = read(text, language, self.glossary(options), options.faithful);
         if options.faithful {
+            // The reference knows no languages here: the text alone decides.
+            let spoken = faithful::read(text, self.glossary(options));
             let segments = segment::split(&self.encode(&spoken)?, max_tokens, 0);
             let texts = segments.iter().map(|segment| joined(segment)).collect();
             return Ok(self.parts(spoken, segments, texts));
         }
-        let spoken = pronunciation::plain(&spoken);
+        let spoken = pronunciation::plain(&read(text, language, self.glossary(options), false));
         let budget = max_tokens.min(self.longest);
         // What cannot be tokenised is found out below.
         let texts = divide::divide(&spoken, budget, language.rules(), |text| self.encode(text).map_or(0, |p| p.len()));

@@ -168,6 +168,34 @@ pub fn official_directory(dir: &Path) {
     }
 }
 
+/// The text-to-emotion model of the goldens below `dir`, with a tokenizer that makes every text the golden's prompt, the
+/// first token of the golden's answer `answer`, and the first that differs the end.
+pub fn official_qwen(dir: &Path, answer: &str) {
+    let io = Io::open("qwen_emo/io.safetensors");
+    let (prompt, greedy) = (io.ints("input_ids"), io.ints("greedy"));
+    let end = greedy.iter().find(|id| **id != greedy[0]).expect("an answer of more than one kind of token");
+    let name = |id: i64| match id {
+        _ if id == greedy[0] => answer.into(),
+        _ if id == *end => "<|im_end|>".into(),
+        _ => format!("t{id}"),
+    };
+    let words = json("qwen_emo/config.json")["vocab_size"].as_i64().unwrap();
+    let vocabulary: serde_json::Map<String, serde_json::Value> = (0..words).map(|id| (name(id), id.into())).collect();
+    let prompt: Vec<String> = prompt.iter().map(|id| name(*id)).collect();
+    let tokenizer = serde_json::json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "post_processor": null, "decoder": null,
+        "normalizer": { "type": "Replace", "pattern": { "Regex": "(?s)^.+$" }, "content": prompt.join(" ") },
+        "pre_tokenizer": { "type": "WhitespaceSplit" },
+        "model": { "type": "WordLevel", "vocab": vocabulary, "unk_token": "t0" },
+    });
+    let folder = dir.join("qwen0.6bemo4-merge");
+    std::fs::create_dir_all(&folder).unwrap();
+    for file in ["config.json", "generation_config.json", "model.safetensors"] {
+        std::fs::copy(golden(&format!("qwen_emo/{file}")), folder.join(file)).unwrap();
+    }
+    std::fs::write(folder.join("tokenizer.json"), tokenizer.to_string()).unwrap();
+}
+
 /// Imports `official` into `target` as the command line does.
 pub fn import(official: &Path, target: &Path, precision: Precision) -> Result<(), indextts_import::Error> {
     let mut options = ImportOptions {

@@ -29,9 +29,9 @@ fn write(dir: &Path, name: &str, tensors: Vec<Tensor>) {
 }
 
 /// An imported golden model of 2.0 with the networks and the tokenizer of 2.5 in their places.
-fn model(dir: &Path) -> ModelFiles {
+pub fn model(dir: &Path) -> ModelFiles {
     let (official, model) = (dir.join("official"), dir.join("model"));
-    std::fs::create_dir(&official).unwrap();
+    std::fs::create_dir_all(&official).unwrap();
     official_directory(&official);
     import(&official, &model, Precision::F32).unwrap_or_else(|e| panic!("{e}"));
     let mut settings: Value = serde_json::from_slice(&std::fs::read(model.join("config.json")).unwrap()).unwrap();

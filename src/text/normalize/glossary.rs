@@ -7,8 +7,15 @@ use std::collections::BTreeMap;
 /// Terms and their readings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Glossary {
-    /// Lower-cased term, reading; longest term first.
-    entries: Vec<(String, Reading)>,
+    /// Longest term first.
+    entries: Vec<Entry>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Entry {
+    term: String,
+    lower: String,
+    reading: Reading,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -19,6 +26,15 @@ enum Reading {
     PerLanguage(BTreeMap<String, String>),
 }
 
+impl Reading {
+    fn of(&self, language: &str) -> Option<&str> {
+        match self {
+            Self::Always(reading) => Some(reading),
+            Self::PerLanguage(table) => table.get(language).map(String::as_str),
+        }
+    }
+}
+
 impl Glossary {
     /// From the text of a YAML file.
     pub fn parse(yaml: &str) -> Result<Self, String> {
@@ -27,9 +43,9 @@ impl Glossary {
         let terms = table.unwrap_or_default().into_iter();
         let mut entries: Vec<_> = terms
             .filter(|(term, _)| !term.trim().is_empty())
-            .map(|(term, reading)| (term.trim().to_lowercase(), reading))
+            .map(|(term, reading)| Entry { term: term.trim().into(), lower: term.trim().to_lowercase(), reading })
             .collect();
-        entries.sort_by_key(|(term, _)| std::cmp::Reverse(term.chars().count()));
+        entries.sort_by_key(|entry| std::cmp::Reverse(entry.lower.chars().count()));
         Ok(Self { entries })
     }
 
@@ -45,17 +61,38 @@ impl Glossary {
     /// The term at the start of `text`, whatever its case: its length in bytes, and its reading. A term of Latin letters
     /// has to be a whole word; `before` is the character in front of it.
     pub(super) fn at<'a>(&'a self, text: &'a str, before: Option<char>, language: &str) -> Option<(usize, &'a str)> {
-        self.entries.iter().find_map(|(term, reading)| {
-            let length = prefix(text, term)?;
+        self.entries.iter().find_map(|entry| {
+            let length = prefix(text, &entry.lower)?;
             let inner = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
-            let starts = inner(term.chars().next()) && inner(before);
-            let ends = inner(term.chars().next_back()) && inner(text[length..].chars().next());
-            let reading = match reading {
-                Reading::Always(reading) => reading.as_str(),
-                Reading::PerLanguage(table) => table.get(language).map_or(&text[..length], String::as_str),
-            };
+            let starts = inner(entry.lower.chars().next()) && inner(before);
+            let ends = inner(entry.lower.chars().next_back()) && inner(text[length..].chars().next());
+            let reading = entry.reading.of(language).unwrap_or(&text[..length]);
             (!starts && !ends).then_some((length, reading))
         })
+    }
+
+    /// As the reference does it: each term, the longest first, is replaced wherever its letters stand, also in the readings
+    /// that came of the terms before it; one without a reading in `language` is replaced by itself.
+    pub(super) fn replace(&self, text: &str, language: &str) -> String {
+        let mut text = text.to_string();
+        for entry in &self.entries {
+            let reading = entry.reading.of(language).unwrap_or(&entry.term);
+            let (mut out, mut at) = (String::with_capacity(text.len()), 0);
+            while let Some(c) = text[at..].chars().next() {
+                match prefix(&text[at..], &entry.lower) {
+                    Some(length) => {
+                        out.push_str(reading);
+                        at += length;
+                    }
+                    None => {
+                        out.push(c);
+                        at += c.len_utf8();
+                    }
+                }
+            }
+            text = out;
+        }
+        text
     }
 }
 

@@ -8,6 +8,7 @@
 mod ar;
 mod en;
 mod es;
+pub mod faithful;
 mod glossary;
 mod ja;
 pub mod pinyin;
@@ -42,12 +43,11 @@ enum Part<'a> {
     Fixed(String),
 }
 
-/// `text` as it is spoken. Punctuation is kept; [`map_all_punctuation`] makes it the vocabulary's. `faithful` takes for pinyin
-/// what the reference does: single letters too.
-pub fn normalize(text: &str, rules: Rules, glossary: &Glossary, faithful: bool) -> String {
+/// `text` as it is spoken. Punctuation is kept; [`map_all_punctuation`] makes it the vocabulary's.
+pub fn normalize(text: &str, rules: Rules, glossary: &Glossary) -> String {
     let text = symbols::plain(text.trim_end());
     let mut out = String::with_capacity(text.len() + text.len() / 2);
-    for part in parts(&text, rules, glossary, faithful) {
+    for part in parts(&text, rules, glossary) {
         match part {
             Part::Fixed(reading) => out.push_str(&reading),
             Part::Open(text) => out.push_str(&match rules {
@@ -85,23 +85,12 @@ pub fn is_chinese(text: &str) -> bool {
     2 * pinyin::find(text).len() > words.count()
 }
 
-/// The same decision as the reference makes it: a single syllable such as `A4` makes a text Chinese, and so does an e-mail
-/// address by itself.
-pub fn is_chinese_to_reference(text: &str) -> bool {
-    let mail = text.split_once('@').is_some_and(|(name, rest)| {
-        let word = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_alphanumeric());
-        let letters = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_alphabetic());
-        word(name) && rest.rsplit_once('.').is_some_and(|(domain, end)| word(domain) && letters(end))
-    });
-    text.chars().any(is_han) || !text.chars().any(|c| c.is_ascii_alphabetic()) || mail || !pinyin::find(text).is_empty()
-}
-
 fn is_han(c: char) -> bool {
     ('\u{4e00}'..='\u{9fff}').contains(&c)
 }
 
 /// Cuts out marked pronunciations (`<word|reading>`), terms of the glossary, and pinyin.
-fn parts<'a>(text: &'a str, rules: Rules, glossary: &Glossary, faithful: bool) -> Vec<Part<'a>> {
+fn parts<'a>(text: &'a str, rules: Rules, glossary: &Glossary) -> Vec<Part<'a>> {
     let language = match rules {
         Rules::English => "en",
         Rules::Chinese => "zh",
@@ -115,7 +104,7 @@ fn parts<'a>(text: &'a str, rules: Rules, glossary: &Glossary, faithful: bool) -
         Rules::Spanish | Rules::Japanese | Rules::Arabic | Rules::None => Vec::new(),
     };
     // A single letter with a figure is a size of paper or a version far more often than a syllable.
-    syllables.retain(|(start, end)| faithful || end - start > 2);
+    syllables.retain(|(start, end)| end - start > 2);
     let mut syllables = syllables.into_iter().peekable();
     let mut parts = Vec::new();
     let (mut open, mut at) = (0, 0);

@@ -1,5 +1,7 @@
 //! Odd characters: full-width forms, ligatures and signs that stand for several characters, emoji, invisible characters.
 
+use std::borrow::Cow;
+
 /// Signs that are written out before anything else looks at a text.
 const WRITTEN_OUT: &[(char, &str)] = &[
     ('℃', "°C"),
@@ -13,6 +15,8 @@ const WRITTEN_OUT: &[(char, &str)] = &[
     ('㎥', "m³"),
     ('㏄', "cc"),
     ('№', "No. "),
+    ('㈱', "株式会社"),
+    ('㈲', "有限会社"),
     ('½', " 1/2"),
     ('⅓', " 1/3"),
     ('⅔', " 2/3"),
@@ -44,8 +48,25 @@ const WRITTEN_OUT: &[(char, &str)] = &[
     ('◆', ", "),
 ];
 
+/// Faces made of punctuation; they stand behind a space or start a text, and a space or the end follows.
+const FACES: [&str; 13] = [":-)", ":-(", ";-)", ":-D", ":-P", ":-/", ":)", ":(", ";)", ":D", ":P", ":'(", "^_^"];
+
+/// `text` without faces.
+fn without_faces(text: &str) -> Cow<'_, str> {
+    if !FACES.iter().any(|face| text.contains(face)) {
+        return text.into();
+    }
+    // Spaces are kept, each with the word in front of it.
+    let words = text.split_inclusive(char::is_whitespace).map(|word| {
+        let bare = word.trim_end();
+        if FACES.contains(&bare) { &word[bare.len()..] } else { word }
+    });
+    words.collect::<String>().into()
+}
+
 /// A text with ordinary characters only; nothing that is read is lost.
 pub fn plain(text: &str) -> String {
+    let text = without_faces(text);
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -104,6 +125,7 @@ mod tests {
             ("Hi 😀👍🏽!", "Hi    !"),
             ("x⁵", "x^5"),
             ("1️⃣", "1"),
+            (":) fun :-D but :)) and a:)", " fun  but :)) and a:)"),
         ] {
             let plain = plain(written);
             assert_eq!(plain, expected, "{written}");

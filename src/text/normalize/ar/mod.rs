@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use super::rules::{Rule, any_of, rewrite};
 use numbers::Gender::{Feminine, Masculine};
-use numbers::{NUMBER, Noun, cardinal, counted, each, hour, number, ordinal, quantity, whole};
+use numbers::{NUMBER, Noun, cardinal, counted, described, each, genitive, hour, number, ordinal, quantity, whole};
 
 const MONTHS: [&str; 12] =
     ["يناير", "فبراير", "مارس", "أبريل", "مايو", "يونيو", "يوليو", "أغسطس", "سبتمبر", "أكتوبر", "نوفمبر", "ديسمبر"];
@@ -27,48 +27,59 @@ const DOLLAR: Noun = masculine("دولار", "دولاران", "دولارات",
 const EURO: Noun = masculine("يورو", "يورو", "يورو", "يورو");
 const CENT: Noun = masculine("سنت", "سنتان", "سنتات", "سنتا");
 
+/// What follows the noun of a unit.
+#[derive(Debug, Clone, Copy)]
+enum Behind {
+    Nothing,
+    Words(&'static str),
+    /// Agrees with the noun; as with one masculine thing.
+    Adjective(&'static str),
+}
+
+use Behind::{Adjective, Nothing, Words};
+
 /// Written, noun, and what follows it.
-const UNITS: &[(&str, Noun, &str)] = &[
-    ("km/h", KILOMETRE, " في الساعة"),
-    ("كم/س", KILOMETRE, " في الساعة"),
-    ("m/s", METRE, " في الثانية"),
-    ("km²", KILOMETRE, " مربع"),
-    ("كم²", KILOMETRE, " مربع"),
-    ("m²", METRE, " مربع"),
-    ("م²", METRE, " مربع"),
-    ("m³", METRE, " مكعب"),
-    ("م³", METRE, " مكعب"),
-    ("km", KILOMETRE, ""),
-    ("كم", KILOMETRE, ""),
-    ("cm", masculine("سنتيمتر", "سنتيمتران", "سنتيمترات", "سنتيمترا"), ""),
-    ("سم", masculine("سنتيمتر", "سنتيمتران", "سنتيمترات", "سنتيمترا"), ""),
-    ("mm", masculine("مليمتر", "مليمتران", "مليمترات", "مليمترا"), ""),
-    ("ملم", masculine("مليمتر", "مليمتران", "مليمترات", "مليمترا"), ""),
-    ("m", METRE, ""),
-    ("kg", masculine("كيلوغرام", "كيلوغرامان", "كيلوغرامات", "كيلوغراما"), ""),
-    ("كغ", masculine("كيلوغرام", "كيلوغرامان", "كيلوغرامات", "كيلوغراما"), ""),
-    ("كجم", masculine("كيلوغرام", "كيلوغرامان", "كيلوغرامات", "كيلوغراما"), ""),
-    ("mg", masculine("مليغرام", "مليغرامان", "مليغرامات", "مليغراما"), ""),
-    ("g", masculine("غرام", "غرامان", "غرامات", "غراما"), ""),
-    ("ml", masculine("مليلتر", "مليلتران", "مليلترات", "مليلترا"), ""),
-    ("مل", masculine("مليلتر", "مليلتران", "مليلترات", "مليلترا"), ""),
-    ("L", masculine("لتر", "لتران", "لترات", "لترا"), ""),
-    ("l", masculine("لتر", "لتران", "لترات", "لترا"), ""),
-    ("h", feminine("ساعة", "ساعتان", "ساعات"), ""),
-    ("min", MINUTE, ""),
-    ("s", SECOND, ""),
-    ("GB", masculine("غيغابايت", "غيغابايت", "غيغابايت", "غيغابايت"), ""),
-    ("MB", masculine("ميغابايت", "ميغابايت", "ميغابايت", "ميغابايت"), ""),
-    ("GHz", masculine("غيغاهرتز", "غيغاهرتز", "غيغاهرتز", "غيغاهرتز"), ""),
-    ("MHz", masculine("ميغاهرتز", "ميغاهرتز", "ميغاهرتز", "ميغاهرتز"), ""),
-    ("Hz", masculine("هرتز", "هرتز", "هرتز", "هرتز"), ""),
-    ("kW", masculine("كيلوواط", "كيلوواط", "كيلوواط", "كيلوواط"), ""),
-    ("W", masculine("واط", "واط", "واط", "واط"), ""),
-    ("V", masculine("فولت", "فولت", "فولت", "فولت"), ""),
-    ("°C", feminine("درجة", "درجتان", "درجات"), " مئوية"),
-    ("°م", feminine("درجة", "درجتان", "درجات"), " مئوية"),
-    ("°F", feminine("درجة", "درجتان", "درجات"), " فهرنهايت"),
-    ("°", feminine("درجة", "درجتان", "درجات"), ""),
+const UNITS: &[(&str, Noun, Behind)] = &[
+    ("km/h", KILOMETRE, Words("في الساعة")),
+    ("كم/س", KILOMETRE, Words("في الساعة")),
+    ("m/s", METRE, Words("في الثانية")),
+    ("km²", KILOMETRE, Adjective("مربع")),
+    ("كم²", KILOMETRE, Adjective("مربع")),
+    ("m²", METRE, Adjective("مربع")),
+    ("م²", METRE, Adjective("مربع")),
+    ("m³", METRE, Adjective("مكعب")),
+    ("م³", METRE, Adjective("مكعب")),
+    ("km", KILOMETRE, Nothing),
+    ("كم", KILOMETRE, Nothing),
+    ("cm", masculine("سنتيمتر", "سنتيمتران", "سنتيمترات", "سنتيمترا"), Nothing),
+    ("سم", masculine("سنتيمتر", "سنتيمتران", "سنتيمترات", "سنتيمترا"), Nothing),
+    ("mm", masculine("مليمتر", "مليمتران", "مليمترات", "مليمترا"), Nothing),
+    ("ملم", masculine("مليمتر", "مليمتران", "مليمترات", "مليمترا"), Nothing),
+    ("m", METRE, Nothing),
+    ("kg", masculine("كيلوغرام", "كيلوغرامان", "كيلوغرامات", "كيلوغراما"), Nothing),
+    ("كغ", masculine("كيلوغرام", "كيلوغرامان", "كيلوغرامات", "كيلوغراما"), Nothing),
+    ("كجم", masculine("كيلوغرام", "كيلوغرامان", "كيلوغرامات", "كيلوغراما"), Nothing),
+    ("mg", masculine("مليغرام", "مليغرامان", "مليغرامات", "مليغراما"), Nothing),
+    ("g", masculine("غرام", "غرامان", "غرامات", "غراما"), Nothing),
+    ("ml", masculine("مليلتر", "مليلتران", "مليلترات", "مليلترا"), Nothing),
+    ("مل", masculine("مليلتر", "مليلتران", "مليلترات", "مليلترا"), Nothing),
+    ("L", masculine("لتر", "لتران", "لترات", "لترا"), Nothing),
+    ("l", masculine("لتر", "لتران", "لترات", "لترا"), Nothing),
+    ("h", feminine("ساعة", "ساعتان", "ساعات"), Nothing),
+    ("min", MINUTE, Nothing),
+    ("s", SECOND, Nothing),
+    ("GB", masculine("غيغابايت", "غيغابايت", "غيغابايت", "غيغابايت"), Nothing),
+    ("MB", masculine("ميغابايت", "ميغابايت", "ميغابايت", "ميغابايت"), Nothing),
+    ("GHz", masculine("غيغاهرتز", "غيغاهرتز", "غيغاهرتز", "غيغاهرتز"), Nothing),
+    ("MHz", masculine("ميغاهرتز", "ميغاهرتز", "ميغاهرتز", "ميغاهرتز"), Nothing),
+    ("Hz", masculine("هرتز", "هرتز", "هرتز", "هرتز"), Nothing),
+    ("kW", masculine("كيلوواط", "كيلوواط", "كيلوواط", "كيلوواط"), Nothing),
+    ("W", masculine("واط", "واط", "واط", "واط"), Nothing),
+    ("V", masculine("فولت", "فولت", "فولت", "فولت"), Nothing),
+    ("°C", feminine("درجة", "درجتان", "درجات"), Adjective("مئوي")),
+    ("°م", feminine("درجة", "درجتان", "درجات"), Adjective("مئوي")),
+    ("°F", feminine("درجة", "درجتان", "درجات"), Words("فهرنهايت")),
+    ("°", feminine("درجة", "درجتان", "درجات"), Nothing),
 ];
 
 /// Sign, noun, its hundredth.
@@ -153,7 +164,11 @@ fn rules() -> Vec<Rule> {
     let nouns = any_of(NOUNS.iter().flat_map(|noun| [noun.one, noun.two, noun.few, noun.many]));
     vec![
         Rule::new(r"[A-Za-z0-9][A-Za-z0-9._%+-]*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+", |m| Some(address(m.all()))),
-        Rule::new(r"(?i)(?:https?://)?(www\.[a-z0-9-]+(?:\.[a-z0-9-]+)+)", |m| Some(address(m.get(1)))),
+        Rule::new(r"(?i)https?://([a-z0-9][a-z0-9._~/?#=&%+-]*)", |m| Some(site(m.get(1)))),
+        Rule::new(
+            r"(?:www\.[a-z0-9-]+(?:\.[a-z0-9-]+)+|(?:[a-z0-9][a-z0-9-]*\.)+(?:com|org|net|edu|gov|io))(?:/[A-Za-z0-9._~/?#=&%-]*)?",
+            |m| Some(site(m.all())),
+        ),
         Rule::new("([12][0-9]{3})[-/](0?[1-9]|1[0-2])[-/](3[01]|[12][0-9]|0?[1-9])", |m| {
             date(m.get(3), m.get(2), m.get(1))
         }),
@@ -165,10 +180,10 @@ fn rules() -> Vec<Rule> {
             Some(format!("{day} من {}{}", m.get(2), year(m.get(3))))
         }),
         Rule::new(
-            "(?:(الساعة) ?)?([01]?[0-9]|2[0-4]):([0-5][0-9])(?::[0-5][0-9])?(?: ?(ص|م|صباحا|مساء)( |$|[.,،؟!]))?",
+            "(?:(الساعة) ?)?([01]?[0-9]|2[0-4]):([0-5][0-9])(?::([0-5][0-9]))?(?: ?(ص|م|صباحا|مساء)( |$|[.,،؟!]))?",
             |m| {
-                let said = time(m.get(2).parse().ok()?, m.get(3).parse().ok()?, m.get(4))?;
-                Some(format!("الساعة {said}{}", m.get(5)))
+                let said = time(m.get(2).parse().ok()?, m.get(3).parse().ok()?, m.get(4).parse().ok(), m.get(5))?;
+                Some(format!("الساعة {said}{}", m.get(6)))
             },
         ),
         Rule::new(r"\+[0-9]{1,3}(?:[ -][0-9]{2,4}){2,5}|0[0-9]{1,3}-[0-9]{3,4}-?[0-9]{3,4}|05[0-9]{8}", |m| {
@@ -176,27 +191,61 @@ fn rules() -> Vec<Rule> {
             let groups = m.all().split(|c: char| !c.is_ascii_digit()).filter(|group| !group.is_empty());
             Some(plus.to_string() + &groups.map(each).collect::<Vec<_>>().join(", "))
         }),
+        Rule::new("([0-9]{1,4}):([0-9]{1,4})", |m| {
+            let chain = m.after.starts_with(':') || m.before.ends_with(':');
+            let to = genitive(&whole(m.get(2), Masculine));
+            (!chain).then(|| format!("{} إلى {to}", whole(m.get(1), Masculine)))
+        }),
+        // Behind "to" stands the genitive.
+        Rule::new(&format!("({NUMBER}) ?[-–] ?({NUMBER}) ?%"), |m| {
+            Some(format!("{} إلى {} بالمائة", number(m.get(1)), genitive(&number(m.get(2)))))
+        }),
+        Rule::new(&format!("({NUMBER}) ?[-–] ?({NUMBER}) ?({units})( |$|[.,،؛؟!)])"), |m| {
+            let to = genitive(&unit(m.get(3), m.get(2))?);
+            let feminine = UNITS.iter().any(|(written, noun, _)| *written == m.get(3) && noun.gender == Feminine);
+            let from = whole(m.get(1), if feminine { Feminine } else { Masculine });
+            Some(format!("{from} إلى {to}{}", m.get(4)))
+        }),
+        Rule::new(&format!("({NUMBER}) ?[-–] ?({NUMBER}) ({nouns})( |$|[.,،؛؟!)])"), |m| {
+            let noun = noun(m.get(3))?;
+            let to = genitive(&quantity(m.get(2), noun));
+            Some(format!("{} إلى {to}{}", whole(m.get(1), noun.gender), m.get(4)))
+        }),
         Rule::new(&format!("({NUMBER}) ?[-–] ?({NUMBER})"), |m| {
             let chain = m.before.ends_with(['-', '/', '.']) || m.after.starts_with(['-', '/']);
-            (!chain && !m.all().contains(" - ")).then(|| format!("{} إلى {}", number(m.get(1)), m.get(2)))
+            let to = genitive(&number(m.get(2)));
+            (!chain && !m.all().contains(" - ")).then(|| format!("{} إلى {to}", number(m.get(1))))
         }),
-        Rule::new(&format!("({signs}) ?({NUMBER})(?: (ألف|مليون|مليار))?"), |m| {
-            money(m.get(1), m.get(2), m.get(3))
+        Rule::new(&format!("([-−]?)({signs}) ?({NUMBER})(?: (ألف|مليون|مليار))?"), |m| {
+            Some(minus(m.get(1)).to_string() + &money(m.get(2), m.get(3), m.get(4))?)
         }),
-        Rule::new(&format!("({NUMBER})(?: (ألف|مليون|مليار))? ?({signs})"), |m| {
-            money(m.get(3), m.get(1), m.get(2))
+        Rule::new(&format!("([-−]?)({NUMBER})(?: (ألف|مليون|مليار))? ?({signs})"), |m| {
+            Some(minus(m.get(1)).to_string() + &money(m.get(4), m.get(2), m.get(3))?)
         }),
-        Rule::new(&format!("([-−]?)({NUMBER}) ?%"), |m| {
-            Some(format!("{}{} بالمائة", minus(m.get(1)), number(m.get(2))))
+        Rule::new("([0-9]{1,3}) (مليون|مليار) ", |m| {
+            (!m.before.ends_with(['.', ','])).then(|| scaled(m.get(1), m.get(2)) + " ")
+        }),
+        Rule::new(&format!("([-−]?)({NUMBER}) ?%|%({NUMBER})"), |m| {
+            Some(format!("{}{}{} بالمائة", minus(m.get(1)), read(m.get(2)), read(m.get(3))))
         }),
         Rule::new(&format!("([-−]?)({NUMBER}) ?({units})( |$|[.,،؛؟!)])"), |m| {
-            let (_, noun, behind) = UNITS.iter().find(|(written, ..)| *written == m.get(3))?;
-            Some(format!("{}{}{behind}{}", minus(m.get(1)), quantity(m.get(2), noun), m.get(4)))
+            Some(format!("{}{}{}", minus(m.get(1)), unit(m.get(3), m.get(2))?, m.get(4)))
         }),
         Rule::new(&format!("({NUMBER}) ({nouns})( |$|[.,،؛؟!)])"), |m| {
-            let written = m.get(2);
-            let noun = NOUNS.iter().find(|noun| [noun.one, noun.two, noun.few, noun.many].contains(&written))?;
-            Some(quantity(m.get(1), noun) + m.get(3))
+            Some(quantity(m.get(1), noun(m.get(2))?) + m.get(3))
+        }),
+        Rule::new("القرن (?:ال)?([0-9]{1,2})", |m| {
+            let century = ordinal(m.get(1).parse().ok()?)?;
+            let behind = ["في", "من", "خلال", "منذ"].iter().any(|word| m.before.trim_end().ends_with(word));
+            Some(format!("القرن {}", if behind { genitive(&century) } else { century }))
+        }),
+        Rule::new("(عام|سنة) ([12][0-9]{3})", |m| {
+            let gender = if m.get(1) == "سنة" { Feminine } else { Masculine };
+            Some(format!("{} {}", m.get(1), genitive(&whole(m.get(2), gender))))
+        }),
+        Rule::new(r"(?:[vV]|الإصدار )([0-9]+(?:\.[0-9]+)+)", |m| {
+            let parts = m.get(1).split('.').map(|part| whole(part, Masculine));
+            Some(format!("الإصدار {}", parts.collect::<Vec<_>>().join(" نقطة ")))
         }),
         Rule::new("([0-9]{1,4})/([0-9]{1,4})", |m| {
             let chain = m.after.starts_with('/') || m.before.ends_with('/');
@@ -205,6 +254,19 @@ fn rules() -> Vec<Rule> {
         Rule::new(r"[0-9]+(?:\.[0-9]+){2,}", |m| {
             Some(m.all().split('.').map(|part| whole(part, Masculine)).collect::<Vec<_>>().join(" نقطة "))
         }),
+        Rule::new(r"([A-Za-z]|[0-9]+)([²³]|\^[23])", |m| {
+            let power = if m.get(2).ends_with(['²', '2']) { "تربيع" } else { "تكعيب" };
+            Some(format!("{} {power}", m.get(1)))
+        }),
+        Rule::within(" ([<>]) ", |m| {
+            let value = m.after.starts_with(|c: char| c.is_ascii_alphanumeric());
+            value.then(|| format!(" {} من ", if m.get(1) == "<" { "أصغر" } else { "أكبر" }))
+        }),
+        Rule::new(r"([0-9]+)\+", |m| {
+            let more = !m.after.starts_with(|c: char| c.is_alphanumeric());
+            more.then(|| format!("أكثر من {}", genitive(&whole(m.get(1), Masculine))))
+        }),
+        Rule::new(&format!("±({NUMBER})"), |m| Some(format!("زائد أو ناقص {}", m.get(1)))),
         Rule::new(&format!("({NUMBER}) - "), |m| {
             m.after.starts_with(|c: char| c.is_ascii_digit()).then(|| format!("{} ناقص ", number(m.get(1))))
         }),
@@ -242,6 +304,39 @@ fn rules() -> Vec<Rule> {
     ]
 }
 
+/// [`number`] of what may be missing.
+fn read(written: &str) -> String {
+    if written.is_empty() { String::new() } else { number(written) }
+}
+
+/// The noun of which `written` is a form.
+fn noun(written: &str) -> Option<&'static Noun> {
+    NOUNS.iter().find(|noun| [noun.one, noun.two, noun.few, noun.many].contains(&written))
+}
+
+/// A number with its unit.
+fn unit(written: &str, value: &str) -> Option<String> {
+    let (_, noun, behind) = UNITS.iter().find(|(short, ..)| *short == written)?;
+    Some(match behind {
+        Nothing => quantity(value, noun),
+        Words(words) => format!("{} {words}", quantity(value, noun)),
+        Adjective(adjective) => described(value, noun, adjective),
+    })
+}
+
+/// Millions and the like in front of what they count: `خمسة ملايين`, `خمسة عشر مليون`.
+fn scaled(value: &str, scale: &str) -> String {
+    let few = match (value.parse::<u64>(), scale) {
+        (Ok(1), _) => return scale.into(),
+        (Ok(2), _) => return format!("{scale}ا"),
+        (Ok(n), "ألف") if matches!(n % 100, 3..=10) => "آلاف",
+        (Ok(n), "مليون") if matches!(n % 100, 3..=10) => "ملايين",
+        (Ok(n), "مليار") if matches!(n % 100, 3..=10) => "مليارات",
+        _ => scale,
+    };
+    format!("{} {few}", number(value))
+}
+
 fn minus(sign: &str) -> &'static str {
     if sign.is_empty() { "" } else { "سالب " }
 }
@@ -253,24 +348,12 @@ fn date(day: &str, month: &str, written: &str) -> Option<String> {
 
 /// ` عام ألفين وستة وعشرين`: behind the noun a number takes the genitive.
 fn year(written: &str) -> String {
-    let Ok(n) = written.parse::<u64>() else { return String::new() };
-    let genitive = |word: &str| {
-        let (and, word) = word.strip_prefix('و').filter(|_| word != "واحد").map_or(("", word), |rest| ("و", rest));
-        let word = match word {
-            "اثنان" => "اثنين",
-            "مئتان" => "مئتين",
-            "ألفان" => "ألفين",
-            "اثنا" => "اثني",
-            _ => return format!("{and}{}", word.strip_suffix("ون").map_or(word.into(), |tens| format!("{tens}ين"))),
-        };
-        format!("{and}{word}")
-    };
-    let words: Vec<String> = cardinal(n, Masculine).split(' ').map(genitive).collect();
-    format!(" عام {}", words.join(" "))
+    let read = |n| format!(" عام {}", genitive(&cardinal(n, Masculine)));
+    written.parse().map_or(String::new(), read)
 }
 
 /// `half` is what is written behind: ص or م.
-fn time(hours: u64, minutes: u64, half: &str) -> Option<String> {
+fn time(hours: u64, minutes: u64, seconds: Option<u64>, half: &str) -> Option<String> {
     let past = match minutes {
         0 => String::new(),
         15 => " والربع".into(),
@@ -282,18 +365,20 @@ fn time(hours: u64, minutes: u64, half: &str) -> Option<String> {
         ("م" | "مساء", _) | (_, 13..=23) => " مساء",
         _ => "",
     };
-    Some(format!("{}{past}{half}", hour((hours + 11) % 12 + 1)?))
+    let seconds = seconds.filter(|n| *n > 0).map_or(String::new(), |n| format!(" و{}", counted(n, &SECOND)));
+    Some(format!("{}{past}{seconds}{half}", hour((hours + 11) % 12 + 1)?))
 }
 
 fn money(sign: &str, value: &str, magnitude: &str) -> Option<String> {
     let (_, noun, part) = CURRENCIES.iter().find(|(written, ..)| *written == sign)?;
     if !magnitude.is_empty() {
-        return Some(format!("{} {magnitude} {}", number(value), noun.one));
+        return Some(format!("{} {}", scaled(value, magnitude), noun.one));
     }
     let cents = value.split_once('.').filter(|(_, cents)| cents.len() == 2);
     let (Some((head, cents)), Some(part)) = (cents, part) else { return Some(quantity(value, noun)) };
     match cents.parse().ok()? {
         0 => Some(quantity(head, noun)),
+        cents if head == "0" => Some(counted(cents, part)),
         cents => Some(format!("{} و{}", quantity(head, noun), counted(cents, part))),
     }
 }
@@ -317,8 +402,14 @@ fn fraction(above: &str, below: &str) -> Option<String> {
         Some((one, ..)) if top == 1 && !one.is_empty() => (*one).into(),
         Some((_, two, _)) if top == 2 && !two.is_empty() => (*two).into(),
         Some((.., few)) if (3..=10).contains(&top) && !few.is_empty() => format!("{} {few}", cardinal(top, Masculine)),
-        _ => format!("{} على {}", whole(above, Masculine), whole(below, Masculine)),
+        _ => format!("{} على {}", whole(above, Masculine), genitive(&whole(below, Masculine))),
     })
+}
+
+/// An address of the web without the punctuation that ends its sentence.
+fn site(written: &str) -> String {
+    let end = written.trim_end_matches(['.', ',', '!', '?', ';', ':', '/']).len();
+    address(&written[..end]) + written[end..].trim_start_matches('/')
 }
 
 fn address(written: &str) -> String {
@@ -330,6 +421,11 @@ fn address(written: &str) -> String {
             '-' => out.push_str(" شرطة "),
             '_' => out.push_str(" شرطة سفلية "),
             '+' => out.push_str(" زائد "),
+            '/' => out.push_str(" شرطة مائلة "),
+            '?' => out.push_str(" علامة استفهام "),
+            '=' => out.push_str(" يساوي "),
+            '&' => out.push_str(" و "),
+            '%' => out.push_str(" بالمائة "),
             _ => out.push(c),
         }
     }

@@ -93,6 +93,8 @@ fn hundreds(n: u64, gender: Gender, parts: &mut Vec<String>) {
             match (below % 10, gender) {
                 (0, _) => {}
                 (1, Feminine) => parts.push("إحدى".into()),
+                // Eight keeps its ending only in front of what it counts.
+                (8, Feminine) => parts.push("ثمان".into()),
                 (digit, _) => parts.push(ones[digit as usize].into()),
             }
             parts.push(TENS[(below / 10) as usize].into());
@@ -150,6 +152,43 @@ pub fn quantity(written: &str, noun: &Noun) -> String {
         Ok(n) if n > 0 && written.len() <= LONGEST => counted(n, noun),
         _ => format!("{} {}", number(written), noun.one),
     }
+}
+
+/// What [`NUMBER`] matches with a noun and its adjective, given for one masculine thing: `خمسة أمتار مربعة`.
+pub fn described(written: &str, noun: &Noun, adjective: &str) -> String {
+    let feminine = format!("{}ة", adjective.trim_end_matches('ة'));
+    let stem = if noun.gender == Masculine { adjective.to_string() } else { feminine.replace('ة', "ت") };
+    let one = if noun.gender == Masculine { adjective } else { &feminine };
+    let plain = format!("{} {one}", quantity(written, noun));
+    match written.replace(',', "").parse::<u64>() {
+        Ok(1) => format!("{} {one} {}", noun.one, if noun.gender == Masculine { "واحد" } else { "واحدة" }),
+        Ok(2) => format!("{} {stem}ان", noun.two),
+        Ok(n) if n > 0 && written.len() <= LONGEST => match n % 100 {
+            3..=10 => format!("{} {feminine}", counted(n, noun)),
+            11..=99 if noun.gender == Masculine => format!("{} {adjective}ا", counted(n, noun)),
+            _ => plain,
+        },
+        _ => plain,
+    }
+}
+
+/// Words of a number as they are behind a preposition or a noun: `ألفين وستة وعشرين`.
+pub fn genitive(words: &str) -> String {
+    let word = |word: &str| {
+        let (and, word) = word.strip_prefix('و').filter(|_| word != "واحد").map_or(("", word), |rest| ("و", rest));
+        let word = match word {
+            "اثنان" => "اثنين",
+            "اثنتان" => "اثنتين",
+            "مئتان" => "مئتين",
+            "مئتا" => "مئتي",
+            "ألفان" => "ألفين",
+            "اثنا" => "اثني",
+            "اثنتا" => "اثنتي",
+            _ => return format!("{and}{}", word.strip_suffix("ون").map_or(word.into(), |tens| format!("{tens}ين"))),
+        };
+        format!("{and}{word}")
+    };
+    words.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
 /// The day of a month: `الرابع والعشرون`.
@@ -224,6 +263,7 @@ mod tests {
             (15, "خمسة عشر يوما", "خمس عشرة ساعة"),
             (21, "واحد وعشرون يوما", "إحدى وعشرون ساعة"),
             (24, "أربعة وعشرون يوما", "أربع وعشرون ساعة"),
+            (28, "ثمانية وعشرون يوما", "ثمان وعشرون ساعة"),
             (100, "مائة يوم", "مائة ساعة"),
             (200, "مئتا يوم", "مئتا ساعة"),
             (103, "مائة وثلاثة أيام", "مائة وثلاث ساعات"),
@@ -231,6 +271,26 @@ mod tests {
             assert_eq!(counted(n, &day), with_day);
             assert_eq!(counted(n, &hour), with_hour);
         }
+    }
+
+    /// An adjective agrees with its noun; things in the plural are feminine (Ryding, chapters 10 and 15).
+    #[test]
+    fn adjectives_agree() {
+        let metre = Noun { gender: Masculine, one: "متر", two: "متران", few: "أمتار", many: "مترا" };
+        let degree =
+            Noun { gender: Feminine, one: "درجة", two: "درجتان", few: "درجات", many: "درجة" };
+        for (written, squared, centigrade) in [
+            ("1", "متر مربع واحد", "درجة مئوية واحدة"),
+            ("2", "متران مربعان", "درجتان مئويتان"),
+            ("5", "خمسة أمتار مربعة", "خمس درجات مئوية"),
+            ("20", "عشرون مترا مربعا", "عشرون درجة مئوية"),
+            ("100", "مائة متر مربع", "مائة درجة مئوية"),
+        ] {
+            assert_eq!(described(written, &metre, "مربع"), squared);
+            assert_eq!(described(written, &degree, "مئوي"), centigrade);
+        }
+        assert_eq!(genitive("ألفان واثنا عشر"), "ألفين واثني عشر");
+        assert_eq!(genitive("واحد وعشرون"), "واحد وعشرين");
     }
 
     #[test]

@@ -75,6 +75,11 @@ pub fn rules() -> Vec<Rule> {
             Some(format!("the {} of {}{}", ordinal(day(m.get(1))), month(m.get(2)), with_year(m.get(3))))
         }),
         Rule::new(&date(r"MONTH,? (?:of )?YEAR"), |m| Some(format!("{} {}", month(m.get(1)), year(m.get(2))))),
+        Rule::within(r"(?i)([ap]\.m\.|[ap]m) ?[-–—] ?", |m| {
+            // "9am-5pm": the second time is read below.
+            let time = m.previous().is_some_and(|c| c.is_ascii_digit() || c == ' ') && starts_with_digit(m.after);
+            time.then(|| format!("{} to ", m.get(1)))
+        }),
         Rule::new(r"(?i)([01]?[0-9]|2[0-4])(?::([0-5][0-9]))?(?::([0-5][0-9]))? ?(a\.m\.|p\.m\.|am|pm)", |m| {
             Some(
                 clock(m.get(1), m.get(2), m.get(3), m.get(4))

@@ -70,6 +70,20 @@ pub fn rules() -> Vec<Rule> {
         Rule::new(&format!(r"({NUMBER}){magnitude} ?([$£€₹₽])"), |m| {
             amount(m, SYMBOLS, m.get(3), m.get(1), m.get(2))
         }),
+        Rule::new(&format!("({NUMBER})(k|K|M|B|bn)"), |m| {
+            // "4K", "5k run" and "plan 2B" are names; "50k", "1.5M" and "1M tokens" are quantities.
+            let (value, short) = (m.get(1), m.get(2));
+            let noun = m.after.strip_prefix(' ').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase()));
+            let race = [" run", " race", " resolution", " video"].iter().any(|word| m.after.starts_with(word));
+            let quantity = match short {
+                "K" => value.contains('.'),
+                "k" => value.len() > 1 && !race,
+                "bn" => true,
+                _ => value.contains('.') || noun,
+            };
+            let (_, name) = MAGNITUDES.iter().find(|(written, _)| *written == short)?;
+            quantity.then(|| format!("{} {name}", number(value)))
+        }),
         Rule::new(r"([0-9]+) ?¢", |m| {
             Some(format!("{} cent{}", number(m.get(1)), if m.get(1) == "1" { "" } else { "s" }))
         }),

@@ -76,6 +76,11 @@ pub fn rules() -> Vec<Rule> {
             let part = part.strip_prefix("one ").filter(|_| top == 1).map(article).unwrap_or(part);
             proper.then(|| format!("{} and {part}", number(m.get(1))))
         }),
+        // A mark: "4.5/5".
+        Rule::new(r"([0-9]{1,3}\.[0-9]{1,2})/([0-9]{1,3})", |m| {
+            let lone = !m.before.ends_with(['/', '.']) && !m.after.starts_with('/');
+            lone.then(|| format!("{} out of {}", number(m.get(1)), number(m.get(2))))
+        }),
         Rule::new(r"([0-9]{1,6})/([0-9]{1,6})", |m| {
             if let Some((_, words)) = NAMES.iter().find(|(written, _)| *written == m.all()) {
                 return Some((*words).into());
@@ -96,7 +101,7 @@ pub fn rules() -> Vec<Rule> {
             let link = if m.after.trim_start().starts_with('=') { " times " } else { " by " };
             Some(parts.iter().filter(|p| !p.is_empty()).map(|p| number(p)).collect::<Vec<_>>().join(link))
         }),
-        Rule::new(r"([0-9]+|[A-Za-z])(\^2|²|\^3|³)", |m| {
+        Rule::new(r"([0-9]+|[A-Za-z]+)(\^2|²|\^3|³)", |m| {
             Some(format!("{} {}", m.get(1), if m.get(2).ends_with(['2', '²']) { "squared" } else { "cubed" }))
         }),
         Rule::new(r"([0-9]+|[A-Za-z])\^([-−]?)([0-9]+)", |m| {

@@ -2,7 +2,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use super::numbers::{NUMBER, number};
+use super::numbers::{NUMBER, fraction, number};
 use crate::text::normalize::rules::{Rule, any_of};
 
 /// Written, one, many. The first part may stand behind a space or none.
@@ -24,6 +24,11 @@ const UNITS: &[(&str, &str, &str)] = &[
     ("lb", "pound", "pounds"),
     ("lbs", "pound", "pounds"),
     ("oz", "ounce", "ounces"),
+    ("tsp", "teaspoon", "teaspoons"),
+    ("tbsp", "tablespoon", "tablespoons"),
+    ("wk", "week", "weeks"),
+    ("wks", "week", "weeks"),
+    ("mos", "month", "months"),
     ("ml", "milliliter", "milliliters"),
     ("mL", "milliliter", "milliliters"),
     ("cl", "centiliter", "centiliters"),
@@ -148,6 +153,34 @@ pub fn rules() -> Vec<Rule> {
     // `(?-u:\b)` does not hold behind signs such as % and °.
     let end = r"(?:(?-u:\b)|)";
     vec![
+        // The full stop of an abbreviation within a sentence.
+        Rule::new("([0-9] ?)(tsp|tbsp|oz|lbs?|ft|hrs?|mins?|secs?|yrs?|wks?|mos)\\. ", |m| {
+            let goes_on = m.after.starts_with(|c: char| c.is_lowercase());
+            goes_on.then(|| format!("{}{} ", m.get(1), m.get(2)))
+        }),
+        Rule::new(&format!(r"(?:([0-9]+) )?([0-9]{{1,2}})/([0-9]{{1,2}}) ?({units}){end}"), |m| {
+            let (top, bottom): (u32, u32) = (m.get(2).parse().ok()?, m.get(3).parse().ok()?);
+            let part = fraction(m.get(2), m.get(3));
+            let proper = 0 < top && top < bottom && !m.before.ends_with('/');
+            let one = name(m.get(4), "1")?;
+            let article = if one.starts_with(['a', 'e', 'i', 'o', 'h']) && one != "hertz" && one != "hectare" {
+                "an"
+            } else {
+                "a"
+            };
+            proper.then(|| match m.get(1) {
+                "" if part == "one half" => Some(format!("half {article} {one}")),
+                "" => Some(format!("{part} of {article} {one}")),
+                whole => {
+                    let part = part.strip_prefix("one ").map_or(part.clone(), |part| format!("a {part}"));
+                    Some(format!(
+                        "{} and {part} {}",
+                        number(whole),
+                        name(m.get(4), whole).filter(|n| *n != one).or(name(m.get(4), "2"))?
+                    ))
+                }
+            })?
+        }),
         Rule::new(&format!(r"({NUMBER}) in\."), |m| Some(number(m.get(1)) + inches(m.get(1)))),
         Rule::new(r#"([0-9]{1,2})['′] ?([0-9]{1,2}(?:\.[0-9]+)?)(?:["″”]|'')?"#, |m| {
             Some(format!(
@@ -175,7 +208,7 @@ pub fn rules() -> Vec<Rule> {
             let singular = m.all().contains('-') || m.attributive();
             Some(format!("{} {}", number(m.get(1)), name(m.get(2), if singular { "1" } else { m.get(1) })?))
         }),
-        Rule::new(&format!(r"({NUMBER})(?:({letters})| ([mgl]))(?-u:\b)"), |m| {
+        Rule::new(&format!(r"({NUMBER})(?:({letters})| ([mgls]))(?-u:\b)"), |m| {
             let unit = if m.get(2).is_empty() { m.get(3) } else { m.get(2) };
             (!m.after.starts_with(['\'', '’'])).then_some(())?;
             Some(format!("{} {}", number(m.get(1)), name(unit, m.get(1))?))

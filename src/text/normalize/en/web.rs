@@ -12,7 +12,25 @@ const EXTENSIONS: [&str; 26] = [
     "txt", "pdf", "doc", "docx", "xls", "xlsx", "csv", "json", "xml", "yaml", "toml", "html", "htm", "css", "js", "py",
     "rs", "md", "zip", "exe", "jpg", "png", "gif", "mp3", "mp4", "wav",
 ];
-const CALLS: [&str; 9] = ["call", "dial", "phone", "tel", "fax", "hotline", "text", "extension", "ext."];
+const CALLS: [&str; 17] = [
+    "call",
+    "dial",
+    "phone",
+    "tel",
+    "fax",
+    "hotline",
+    "text",
+    "extension",
+    "ext.",
+    "zip code",
+    "zip code is",
+    "pin",
+    "pin is",
+    "passcode",
+    "passcode is",
+    "password is",
+    "code is",
+];
 
 pub fn rules() -> Vec<Rule> {
     let suffixes = any_of(SUFFIXES);

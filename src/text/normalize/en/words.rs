@@ -41,6 +41,7 @@ const ABBREVIATIONS: &[(&str, &str)] = &[
     ("dept", "department"),
     ("Dept", "Department"),
     ("est", "established"),
+    ("ext", "extension"),
     ("Fig", "Figure"),
     ("fig", "figure"),
     ("Vol", "Volume"),
@@ -51,6 +52,19 @@ const ABBREVIATIONS: &[(&str, &str)] = &[
     ("sec", "section"),
     ("Eq", "Equation"),
     ("ed", "edition"),
+];
+
+const DAYS: &[(&str, &str)] = &[
+    ("Mon", "Monday"),
+    ("Tue", "Tuesday"),
+    ("Tues", "Tuesday"),
+    ("Wed", "Wednesday"),
+    ("Thu", "Thursday"),
+    ("Thur", "Thursday"),
+    ("Thurs", "Thursday"),
+    ("Fri", "Friday"),
+    ("Sat", "Saturday"),
+    ("Sun", "Sunday"),
 ];
 
 /// Acronyms that are spelled although they could be read as a word.
@@ -127,6 +141,7 @@ const LETTERED: &[&str] = &[
 
 pub fn abbreviations() -> Vec<Rule> {
     let titles = any_of(TITLES.iter().map(|(short, _)| *short));
+    let days = any_of(DAYS.iter().map(|(short, _)| *short));
     let abbreviations = any_of(ABBREVIATIONS.iter().map(|(short, _)| *short));
     vec![
         Rule::new(&format!(r"({titles})\. ?"), |m| {
@@ -136,6 +151,16 @@ pub fn abbreviations() -> Vec<Rule> {
         Rule::new("(Mr|Mrs|Ms|Dr|Prof) ", |m| {
             let named = m.after.starts_with(char::is_uppercase);
             named.then(|| Some(format!("{} ", long(TITLES, m.get(1))?))).flatten()
+        }),
+        Rule::new(&format!("({days}) ?[-–] ?({days})"), |m| {
+            let end = m.after.strip_prefix('.').unwrap_or(m.after);
+            let words = !end.starts_with(|c: char| c.is_alphanumeric() || c == '-');
+            words.then(|| Some(format!("{} to {}", day(m.get(1))?, day(m.get(2))?))).flatten()
+        }),
+        Rule::new(&format!("({days})\\."), |m| {
+            // "Sun." and "Sat." end sentences, too.
+            let short = !matches!(m.get(1), "Sat" | "Sun") || m.after.starts_with(',');
+            short.then(|| Some(format!("{}{}", day(m.get(1))?, stop(m)))).flatten()
         }),
         Rule::new(r"St\. ?", |m| {
             // Behind a name it is a street: "Main St. Then ...".
@@ -174,7 +199,7 @@ pub fn abbreviations() -> Vec<Rule> {
 pub fn rules() -> Vec<Rule> {
     let spelled = any_of(SPELLED.iter().copied());
     vec![
-        Rule::new(r"([A-Z][a-z]+|[A-Z]+|[a-z]+\.?) ([IVXL]+)", roman),
+        Rule::new(r"([A-Z][a-z]+|[A-Z]+|[a-z]+\.?) ([IVXL]+)(?-u:\b)", roman),
         // Figures in and behind words: MP3, GPT-4, H2O, iPhone15, 3D.
         Rule::new(r"[A-Za-z]*[A-Za-z0-9]*[0-9][A-Za-z0-9]*[A-Za-z][A-Za-z0-9]*|[A-Za-z]+[0-9][A-Za-z0-9]*", |m| {
             Some(mixed(m.all()))
@@ -205,6 +230,11 @@ pub fn rules() -> Vec<Rule> {
         }),
         Rule::within(" ?& ?", |_| Some(" and ".into())),
         Rule::within(" [+] ", |_| Some(" plus ".into())),
+        // Keys that are pressed together.
+        Rule::within("[+]", |m| {
+            let words = m.previous().is_some_and(char::is_alphabetic) && m.after.starts_with(char::is_alphanumeric);
+            words.then(|| " plus ".into())
+        }),
         Rule::within(" = ", |_| Some(" equals ".into())),
         Rule::within(" ?% ?", |_| Some(" percent ".into())),
         Rule::within(" ?° ?", |_| Some(" degrees ".into())),
@@ -221,6 +251,10 @@ pub fn rules() -> Vec<Rule> {
 
 fn long(table: &[(&str, &'static str)], short: &str) -> Option<&'static str> {
     table.iter().find(|(written, _)| *written == short).map(|(_, long)| *long)
+}
+
+fn day(short: &str) -> Option<&'static str> {
+    long(DAYS, short)
 }
 
 /// The full stop of an abbreviation, where it also ends the sentence.

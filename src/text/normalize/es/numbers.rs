@@ -45,7 +45,7 @@ const HUNDREDS: [&str; 10] = [
     "ochocientos",
     "novecientos",
 ];
-const ORDINALS: [&str; 13] = [
+const ORDINALS: [&str; 20] = [
     "",
     "primero",
     "segundo",
@@ -59,6 +59,25 @@ const ORDINALS: [&str; 13] = [
     "décimo",
     "undécimo",
     "duodécimo",
+    "decimotercero",
+    "decimocuarto",
+    "decimoquinto",
+    "decimosexto",
+    "decimoséptimo",
+    "decimoctavo",
+    "decimonoveno",
+];
+const ORDINAL_TENS: [&str; 10] = [
+    "",
+    "",
+    "vigésimo",
+    "trigésimo",
+    "cuadragésimo",
+    "quincuagésimo",
+    "sexagésimo",
+    "septuagésimo",
+    "octogésimo",
+    "nonagésimo",
 ];
 
 /// Longer numbers are read digit by digit.
@@ -151,11 +170,22 @@ pub fn number(written: &str, counted: Counted) -> String {
     format!("{} {point} {}", whole(&head.replace('.', ""), Counted::Nothing), each(decimals))
 }
 
-/// `3` -> `tercero`, up to twelve.
+/// `3` -> `tercero`, up to a hundred.
 pub fn ordinal(digits: &str, feminine: bool) -> Option<String> {
-    let word = ORDINALS.get(digits.parse::<usize>().ok()?).filter(|word| !word.is_empty())?;
-    let stem = &word[..word.len() - 1];
-    Some(format!("{stem}{}", if feminine { "a" } else { "o" }))
+    let n = digits.parse::<usize>().ok()?;
+    let words = match n {
+        100 => vec!["centésimo"],
+        20..100 => vec![ORDINAL_TENS[n / 10], ORDINALS[n % 10]],
+        _ => vec![*ORDINALS.get(n)?],
+    };
+    let words = words.into_iter().filter(|word| !word.is_empty());
+    let words: Vec<String> = words
+        .map(|word| match word.strip_suffix('o') {
+            Some(stem) if feminine => format!("{stem}a"),
+            _ => word.into(),
+        })
+        .collect();
+    (!words.is_empty()).then(|| words.join(" "))
 }
 
 #[cfg(test)]
@@ -182,5 +212,7 @@ mod tests {
         assert_eq!(number("1.250,5", Counted::Nothing), "mil doscientos cincuenta coma cinco");
         assert_eq!(number("3.14", Counted::Nothing), "tres punto uno cuatro");
         assert_eq!(ordinal("7", true).unwrap(), "séptima");
+        assert_eq!(ordinal("21", true).unwrap(), "vigésima primera");
+        assert_eq!(ordinal("0", true), None);
     }
 }

@@ -88,8 +88,12 @@ fn rules() -> Vec<Rule> {
     vec![
         Rule::new(r"[A-Za-z0-9][A-Za-z0-9._%+-]*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+", |m| Some(address(m.all()))),
         Rule::new(
-            r"(?i)(?:https?://)?((?:www\.)?[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:com|jp|net|org|co|io|dev|info))",
-            |m| Some(address(m.get(1))),
+            r"(?i)https?://([a-z0-9][a-z0-9._~/?#=&%+-]*)|((?:www\.)?[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:com|jp|net|org|co|io|dev|info)(?:/[a-z0-9._~/?#=&%-]*)?)",
+            |m| {
+                let written = if m.get(1).is_empty() { m.get(2) } else { m.get(1) };
+                let end = written.trim_end_matches(['.', '/', '?']).len();
+                Some(address(&written[..end]) + written[end..].trim_start_matches('/'))
+            },
         ),
         Rule::new("〒 ?([0-9]{3})-([0-9]{4})", |m| Some(format!("郵便番号{}の{}", each(m.get(1)), each(m.get(2))))),
         Rule::new("([12][0-9]{3})[-/.](0?[1-9]|1[0-2])[-/.](3[01]|[12][0-9]|0?[1-9])", |m| {
@@ -118,7 +122,16 @@ fn rules() -> Vec<Rule> {
             let chain = m.after.starts_with('/') || m.before.ends_with('/');
             (!chain).then(|| format!("{}分の{}", whole(m.get(2)), whole(m.get(1))))
         }),
-        // Versions and addresses of machines.
+        // Results, versions and addresses of machines.
+        Rule::new("([0-9]{1,3})-([0-9]{1,3})(で|の)", |m| {
+            let result =
+                ["勝", "敗", "負", "引き分け", "逆転", "完封", "スコア"].iter().any(|word| m.after.starts_with(word));
+            (result && !m.before.ends_with('-'))
+                .then(|| format!("{}対{}{}", whole(m.get(1)), whole(m.get(2)), m.get(3)))
+        }),
+        Rule::new("[vV]([0-9]+(?:\\.[0-9]+)*)", |m| {
+            Some(format!("バージョン{}", m.get(1).split('.').map(whole).collect::<Vec<_>>().join("点")))
+        }),
         Rule::new(r"[0-9]+(?:\.[0-9]+){2,}", |m| Some(m.all().split('.').map(whole).collect::<Vec<_>>().join("点"))),
         Rule::new(&format!(r"({NUMBER})[ 　]?[〜～~\-–][ 　]?({NUMBER})"), |m| {
             let chain = m.before.ends_with(['-', '/', '.']) || m.after.starts_with('-');
@@ -158,9 +171,32 @@ fn rules() -> Vec<Rule> {
             };
             m.after.starts_with(|c: char| c.is_ascii_digit()).then(|| format!("{}{sign}", number(m.get(1))))
         }),
-        Rule::new(&format!("[-−]({NUMBER})"), |m| {
+        Rule::new(&format!("[-−±]({NUMBER})"), |m| {
             let free = m.previous().is_none_or(|c| !c.is_ascii_alphanumeric());
-            free.then(|| format!("マイナス{}", m.get(1)))
+            let sign = if m.all().starts_with('±') { "プラスマイナス" } else { "マイナス" };
+            free.then(|| format!("{sign}{}", m.get(1)))
+        }),
+        Rule::new("([A-Za-z]|[0-9]+)(²|³|\\^[0-9]+)", |m| {
+            let power = match m.get(2) {
+                "²" => "二".into(),
+                "³" => "三".into(),
+                power => whole(&power[1..]),
+            };
+            let base = m.get(1);
+            Some(format!(
+                "{}の{power}乗",
+                if base.starts_with(|c: char| c.is_ascii_digit()) { whole(base) } else { base.into() }
+            ))
+        }),
+        Rule::new(r"([0-9]+)\+", |m| {
+            let more = !m.after.starts_with(|c: char| c.is_alphanumeric());
+            more.then(|| format!("{}以上", whole(m.get(1))))
+        }),
+        Rule::new("([A-Z])#", |m| Some(format!("{}シャープ", m.get(1)))),
+        Rule::within("#", |m| m.after.starts_with(char::is_alphabetic).then(|| "ハッシュタグ".into())),
+        Rule::new("([A-Za-z]{2,})-([0-9]{1,4})", |m| {
+            let chain = m.before.ends_with('-') || m.after.starts_with('-');
+            (!chain).then(|| format!("{}{}", m.get(1), whole(m.get(2))))
         }),
         // A thousand of ten thousands, and the like, keeps its one.
         Rule::new("1,?000([万億兆])", |m| Some(format!("一千{}", m.get(1)))),
@@ -197,6 +233,7 @@ fn money(sign: &str, value: &str, magnitude: &str) -> Option<String> {
     let cents = value.split_once('.').filter(|(_, cents)| cents.len() == 2 && !part.is_empty() && magnitude.is_empty());
     Some(match cents {
         Some((head, "00")) => format!("{}{whole_name}", number(head)),
+        Some(("0", cents)) => format!("{}{part}", short(cents)),
         Some((head, cents)) => format!("{}{whole_name}{}{part}", number(head), short(cents)),
         None if magnitude.starts_with(['万', '億', '兆']) && value.replace(',', "") == "1000" => {
             format!("一千{magnitude}{whole_name}")
@@ -214,6 +251,13 @@ fn address(written: &str) -> String {
             '-' => out.push_str("ハイフン"),
             '_' => out.push_str("アンダーバー"),
             '+' => out.push_str("プラス"),
+            '/' => out.push_str("スラッシュ"),
+            '?' => out.push_str("クエスチョンマーク"),
+            '=' => out.push_str("イコール"),
+            '&' => out.push_str("アンド"),
+            '%' => out.push_str("パーセント"),
+            '#' => out.push_str("シャープ"),
+            '~' => out.push_str("チルダ"),
             _ => out.push(c),
         }
     }

@@ -61,6 +61,11 @@ pub fn rules() -> Vec<Rule> {
             let parts = [1, 2, 3].map(|group| m.get(group));
             Some(parts.iter().filter(|p| !p.is_empty()).map(|p| number(p)).collect::<Vec<_>>().join("乘"))
         }),
+        // The height of a person.
+        Rule::new("([0-9])米([0-9]{2})", |m| {
+            let unit = m.after.starts_with(['厘', '毫', '公', '米', '多']);
+            (!unit).then(|| format!("{}米{}", counting(m.get(1)), each(m.get(2))))
+        }),
         Rule::new(r"([0-9]+|[A-Za-z])([²³]|\^[0-9]{1,4})", |m| {
             let power = match m.get(2) {
                 "²" | "^2" => "平方".into(),
