@@ -30,13 +30,15 @@ mod files;
 
 pub use burn::tensor::Device;
 pub use config::{CodecConfig, Defaults, ModelConfig};
-pub use device::{Backend, device_by_name};
+#[cfg(all(feature = "gpu", not(target_family = "wasm")))]
+pub use device::kernel_store;
+pub use device::{Backend, DeviceReport, MatrixProduct, automatic_device, device_by_name, device_name};
 pub use error::{Error, Result};
 pub use files::ModelFiles;
 pub use kernels::{Bits, WeightType};
 pub use pipeline::{
-    Chunk, Conditioning, Emotion, EmotionClip, EmotionVector, Noise, Observer, Options, Precision, Progress,
-    REFERENCE_SECONDS, ReferenceFeatures, Request, Script, Segment, Speech, Stage, Streaming, Synthesizer, Timings,
-    Utterance, Voice, VoiceInfo, VoiceStore,
+    Chunk, Conditioning, Difference, Emotion, EmotionClip, EmotionVector, Noise, Observer, Options, Precision,
+    Progress, REFERENCE_SECONDS, ReferenceFeatures, Request, Script, Segment, Speech, Stage, StageOutput, Streaming,
+    Synthesizer, Timings, Trace, Utterance, Voice, VoiceInfo, VoiceStore,
 };
 pub use text::{Language, TextOptions};

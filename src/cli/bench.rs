@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use indextts::audio::decode::load_reference;
 use indextts::{
-    Device, Emotion, REFERENCE_SECONDS, Request, Speech, Stage, Synthesizer, WeightType, device_by_name, kernels,
+    Device, Emotion, Precision, REFERENCE_SECONDS, Request, Speech, Stage, Synthesizer, WeightType, kernels,
 };
 
 use super::Failure;
@@ -24,9 +24,9 @@ pub fn run(args: &Bench, quiet: bool) -> Result<(), Failure> {
     let clip = args.voice.as_deref().map(|path| load_reference(path, REFERENCE_SECONDS)).transpose()?;
     let bar = spinner(quiet);
     bar.set_message("loading");
-    let device = device_by_name(&args.device)?;
+    let device = args.device.open()?;
     let start = Instant::now();
-    let synthesizer = Synthesizer::load_with(args.model.files(), args.precision.precision(), &device)?;
+    let synthesizer = Synthesizer::load_with(args.model.files(), args.precision.precision(&device), &device)?;
     let load = start.elapsed();
 
     let mut options = synthesizer.default_options();
@@ -91,8 +91,12 @@ fn print(load: Duration, runs: &[Run], machine: &Machine) -> Result<(), Failure>
         println!("peak memory: {:.2} GB", bytes as f64 / 1e9);
     }
     println!(
-        "machine: {} threads, products of f32 {:.0} GFLOP/s, of bf16 weights {:.0} GFLOP/s, memory {:.1} GB/s",
-        machine.threads, machine.f32, machine.bf16, machine.memory
+        "machine: {} threads, products of f32 {:.0} GFLOP/s, of {} weights {:.0} GFLOP/s, memory {:.1} GB/s",
+        machine.threads,
+        machine.f32,
+        machine.short.name(),
+        machine.fast,
+        machine.memory
     );
     Ok(())
 }
@@ -107,7 +111,9 @@ struct Machine {
     threads: usize,
     /// GFLOP/s of large products.
     f32: f64,
-    bf16: f64,
+    /// The type in which weights are multiplied fastest, and how fast.
+    short: WeightType,
+    fast: f64,
     /// GB/s of reading a weight for a single row.
     memory: f64,
 }
@@ -122,10 +128,12 @@ impl Machine {
         // 256 MB: beyond every cache.
         let wide = [1, 1024, 65536];
         let bytes = 4.0 * wide.iter().product::<usize>() as f64 / 1e9;
+        let short = Precision::fast(device).weights;
         Self {
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             f32: flops / product(WeightType::F32, large),
-            bf16: flops / product(WeightType::Bf16, large),
+            short,
+            fast: flops / product(short, large),
             memory: bytes / product(WeightType::F32, wide),
         }
     }

@@ -143,6 +143,11 @@ impl Synthesizer {
 
     /// One of [`Synthesizer::voices`], or the first of them.
     pub fn built_in_voice(&self, name: Option<&str>) -> Result<Voice> {
+        self.voice(&self.built_in_clip(name)?)
+    }
+
+    /// The clip of a voice of [`Synthesizer::voices`], or of the first of them.
+    pub fn built_in_clip(&self, name: Option<&str>) -> Result<ReferenceAudio> {
         let stem =
             |file: &str| Path::new(file).file_stem().is_some_and(|stem| Some(stem.to_string_lossy().as_ref()) == name);
         let found = self.files.list(VOICES).into_iter().find(|file| name.is_none() || stem(file));
@@ -160,7 +165,7 @@ impl Synthesizer {
         };
         let bytes = self.files.read(&file, MAX_VOICE)?;
         let origin = self.files.path(&file).display().to_string();
-        self.voice(&reference_from_bytes(bytes.into_owned(), &origin, REFERENCE_SECONDS)?)
+        reference_from_bytes(bytes.into_owned(), &origin, REFERENCE_SECONDS)
     }
 
     /// Everything synthesis needs of a reference clip.
@@ -205,7 +210,7 @@ impl Synthesizer {
     }
 
     /// Normalised w2v-bert features `[1, frames, width]`.
-    fn content(&self, features: &crate::audio::fbank::SeamlessFeatures) -> Tensor<3> {
+    pub(super) fn content(&self, features: &crate::audio::fbank::SeamlessFeatures) -> Tensor<3> {
         let (data, mask) = voice::tensors(features, &self.device);
         let hidden = self.networks.w2v_bert.forward(data, Some(mask));
         self.networks.feature_stats.normalize(hidden)

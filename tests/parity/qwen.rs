@@ -6,16 +6,16 @@ use indextts::models::qwen::{Qwen, QwenConfig};
 use indextts_import::config::qwen::qwen;
 use indextts_import::tables;
 
-use crate::support::{Io, NETWORK, check_manifest, close, json, load, official};
+use crate::support::{Io, NETWORK, check_manifest, close, device, json, load, official};
 
 fn open() -> Qwen {
     let (config, vars) = qwen(&json("qwen_emo/config.json"), None).unwrap();
     let config: QwenConfig = serde_json::from_value(config).unwrap();
-    load(config.init(&Device::flex()), tables::qwen(), &vars, "qwen_emo/model.safetensors")
+    load(config.init(&device()), tables::qwen(), &vars, "qwen_emo/model.safetensors")
 }
 
 #[test]
-fn parity_qwen() {
+pub fn parity_qwen() {
     let model = open();
     let io = Io::open("qwen_emo/io.safetensors");
     let ids: Vec<u32> = io.ints("input_ids").iter().map(|id| *id as u32).collect();
@@ -29,7 +29,7 @@ fn parity_qwen() {
 }
 
 #[test]
-fn parity_qwen_greedy() {
+pub fn parity_qwen_greedy() {
     let model = open();
     let io = Io::open("qwen_emo/io.safetensors");
     let mut ids: Vec<u32> = io.ints("input_ids").iter().map(|id| *id as u32).collect();
