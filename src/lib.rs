@@ -33,14 +33,16 @@ mod webgpu;
 
 pub use burn::tensor::Device;
 pub use config::{CodecConfig, Defaults, ModelConfig};
-pub use device::{Backend, device_by_name};
+#[cfg(all(feature = "gpu", not(target_family = "wasm")))]
+pub use device::kernel_store;
+pub use device::{Backend, DeviceReport, MatrixProduct, automatic_device, device_by_name, device_name};
 pub use error::{Error, Result};
 pub use files::ModelFiles;
 pub use kernels::{Bits, WeightType};
 pub use pipeline::{
-    Chunk, Clock, Conditioning, Cost, Emotion, EmotionClip, EmotionVector, Noise, Observer, Options, Precision,
-    Progress, REFERENCE_SECONDS, ReferenceFeatures, Request, Script, Segment, Speech, Stage, Streaming, Synthesizer,
-    Timings, Utterance, Voice, VoiceInfo, VoiceStore, Work,
+    Chunk, Clock, Conditioning, Cost, Difference, Emotion, EmotionClip, EmotionVector, Noise, Observer, Options,
+    Precision, Progress, REFERENCE_SECONDS, ReferenceFeatures, Request, Script, Segment, Speech, Stage, StageOutput,
+    Streaming, Synthesizer, Timings, Trace, Utterance, Voice, VoiceInfo, VoiceStore, Work,
 };
 pub use text::{Language, TextOptions};
 #[cfg(feature = "webgpu")]

@@ -2,8 +2,9 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use indextts::{Bits, Precision, WeightType};
+use indextts::{Bits, Device, Precision, WeightType};
 
+use super::device::DeviceArg;
 use super::model::{Model, ModelArg};
 use super::subtitles::Format as SubtitleFormat;
 
@@ -47,8 +48,12 @@ pub enum Command {
     Models(ModelsCommand),
     /// Measure a model on this machine, stage by stage; prints a Markdown table
     Bench(Bench),
-    /// List the devices this build can compute on
+    /// List the devices that this build can compute on, try each, and measure it
     Devices,
+    /// Compare what devices make of the same inputs, stage by stage; prints Markdown
+    Compare(Compare),
+    /// Let a GPU compile and choose its kernels, and keep them for later
+    Warmup(Warmup),
 }
 
 #[derive(Debug, ClapArgs)]
@@ -100,9 +105,8 @@ pub struct Say {
     #[command(flatten)]
     pub model: ModelArg,
 
-    /// Where to compute: auto, cpu
-    #[arg(long, default_value = "auto", env = "INDEXTTS_DEVICE")]
-    pub device: String,
+    #[command(flatten)]
+    pub device: DeviceArg,
 
     #[command(flatten)]
     pub precision: PrecisionArgs,
@@ -190,9 +194,8 @@ pub struct Bench {
     #[command(flatten)]
     pub model: ModelArg,
 
-    /// Where to compute: auto, cpu
-    #[arg(long, default_value = "auto", env = "INDEXTTS_DEVICE")]
-    pub device: String,
+    #[command(flatten)]
+    pub device: DeviceArg,
 
     /// How often; the table shows medians
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
@@ -234,20 +237,67 @@ pub struct Bench {
     pub json: bool,
 }
 
+#[derive(Debug, ClapArgs)]
+pub struct Compare {
+    /// The devices, separated by commas; the others are compared with the first
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', num_args = 1.., required = true)]
+    pub devices: Vec<String>,
+
+    /// What to speak; its first segment is compared
+    #[arg(long, default_value = "The weather was cold but the sun was shining today.")]
+    pub text: String,
+
+    /// The reference clip; without it the model's first own voice
+    #[arg(long, value_name = "FILE")]
+    pub voice: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub model: ModelArg,
+
+    /// Type of the weights on all devices but the first, which computes in f32
+    #[arg(long, value_enum, default_value_t = WeightsArg::F32, visible_alias = "weights")]
+    pub dtype: WeightsArg,
+
+    /// Longest segment in semantic codes
+    #[arg(long, value_name = "N", default_value_t = 60)]
+    pub max_codes: usize,
+
+    /// Steps of the flow matching; the model's own if not given
+    #[arg(long, value_name = "N")]
+    pub steps: Option<usize>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Warmup {
+    #[command(flatten)]
+    pub model: ModelArg,
+
+    #[command(flatten)]
+    pub device: DeviceArg,
+
+    #[command(flatten)]
+    pub precision: PrecisionArgs,
+
+    /// Beams of the code search; the model's own if not given
+    #[arg(long, value_name = "N")]
+    pub beams: Option<usize>,
+}
+
 /// Speed and memory
 #[derive(Debug, ClapArgs)]
 #[command(next_help_heading = "Speed and memory")]
 pub struct PrecisionArgs {
-    /// `fast` is `--weights bf16 --quantize q8 --steps 15`; what is given besides wins
+    /// `fast` is `--weights bf16 --quantize q8 --steps 15`, on a GPU `--weights f16 --steps 15`; what is given besides wins
     #[arg(long, value_enum, default_value_t = ProfileArg::Faithful)]
     pub profile: ProfileArg,
 
-    /// How weights are kept in memory: f32 is exact, f16 and bf16 take half of it, bf16 is fastest where the processor
-    /// multiplies it
-    #[arg(long, value_enum)]
+    /// How weights are kept in memory: f32 is exact, f16 and bf16 take half of it. On the CPU bf16 is fastest where the
+    /// processor multiplies it; a GPU multiplies in this type, norms, softmax and sampling stay f32
+    #[arg(long, value_enum, visible_alias = "dtype")]
     pub weights: Option<WeightsArg>,
 
-    /// Keep the weights of the GPT, and of the text-to-emotion model, in 8 or 4 bits; a model that is stored so keeps them
+    /// Keep the weights of the GPT, and of the text-to-emotion model, in 8 or 4 bits, on the CPU; a model that is stored so
+    /// keeps them there
     #[arg(long, value_enum)]
     pub quantize: Option<QuantizeArg>,
 }
@@ -260,11 +310,21 @@ pub enum ProfileArg {
     Fast,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum WeightsArg {
     F32,
     F16,
     Bf16,
+}
+
+impl From<WeightsArg> for WeightType {
+    fn from(arg: WeightsArg) -> Self {
+        match arg {
+            WeightsArg::F32 => Self::F32,
+            WeightsArg::F16 => Self::F16,
+            WeightsArg::Bf16 => Self::Bf16,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -280,22 +340,21 @@ impl PrecisionArgs {
         (self.profile == ProfileArg::Fast).then_some(15)
     }
 
-    pub fn precision(&self) -> Precision {
-        let fast = self.profile == ProfileArg::Fast;
-        let weights = match self.weights {
-            Some(WeightsArg::F32) => WeightType::F32,
-            Some(WeightsArg::F16) => WeightType::F16,
-            Some(WeightsArg::Bf16) => WeightType::Bf16,
-            None if fast => WeightType::Bf16,
-            None => WeightType::F32,
+    pub fn precision(&self, device: &Device) -> Precision {
+        let mut precision = match self.profile {
+            ProfileArg::Faithful => Precision::default(),
+            ProfileArg::Fast => Precision::fast(device),
         };
-        let gpt = match self.quantize {
-            Some(QuantizeArg::None) => None,
-            Some(QuantizeArg::Q8) => Some(Bits::Eight),
-            Some(QuantizeArg::Q4) => Some(Bits::Four),
-            None => fast.then_some(Bits::Eight),
-        };
-        Precision { weights, gpt }
+        if let Some(weights) = self.weights {
+            precision.weights = weights.into();
+        }
+        match self.quantize {
+            Some(QuantizeArg::None) => precision.gpt = None,
+            Some(QuantizeArg::Q8) => precision.gpt = Some(Bits::Eight),
+            Some(QuantizeArg::Q4) => precision.gpt = Some(Bits::Four),
+            None => {}
+        }
+        precision
     }
 }
 
@@ -352,9 +411,8 @@ pub struct Batch {
     #[command(flatten)]
     pub model: ModelArg,
 
-    /// Where to compute: auto, cpu
-    #[arg(long, default_value = "auto", env = "INDEXTTS_DEVICE")]
-    pub device: String,
+    #[command(flatten)]
+    pub device: DeviceArg,
 
     /// Same seed on the same device: same bytes; for rows that name none
     #[arg(long, default_value_t = 0)]
@@ -662,9 +720,8 @@ pub struct VoiceCreate {
     #[command(flatten)]
     pub model: ModelArg,
 
-    /// Where to compute: auto, cpu
-    #[arg(long, default_value = "auto", env = "INDEXTTS_DEVICE")]
-    pub device: String,
+    #[command(flatten)]
+    pub device: DeviceArg,
 
     /// Replace a voice of this name
     #[arg(long)]
@@ -710,9 +767,8 @@ pub struct VoiceRefresh {
     #[command(flatten)]
     pub model: ModelArg,
 
-    /// Where to compute: auto, cpu
-    #[arg(long, default_value = "auto", env = "INDEXTTS_DEVICE")]
-    pub device: String,
+    #[command(flatten)]
+    pub device: DeviceArg,
 
     #[command(flatten)]
     pub voices: VoicesDir,
@@ -755,9 +811,8 @@ pub struct Serve {
     #[arg(long)]
     pub model_name: Option<String>,
 
-    /// Where to compute: auto, cpu
-    #[arg(long, default_value = "auto", env = "INDEXTTS_DEVICE")]
-    pub device: String,
+    #[command(flatten)]
+    pub device: DeviceArg,
 
     /// Address to listen on; 0.0.0.0 lets other machines in
     #[arg(long, default_value = "127.0.0.1")]

@@ -2,6 +2,8 @@
 mod args;
 mod batch;
 mod bench;
+mod compare;
+mod device;
 mod devices;
 #[cfg(feature = "play")]
 mod loudspeaker;
@@ -20,6 +22,7 @@ mod staging;
 mod subtitles;
 mod text;
 mod voice;
+mod warmup;
 
 use std::process::ExitCode;
 
@@ -110,7 +113,9 @@ pub fn run() -> ExitCode {
         Command::Voice(VoiceCommand::Remove(voice)) => voice::remove(&voice),
         Command::Voice(VoiceCommand::Export(export)) => voice::export(&export),
         Command::Voice(VoiceCommand::Import(import)) => voice::import(&import),
-        Command::Devices => devices::run(),
+        Command::Devices => devices::run(args.quiet),
+        Command::Compare(compare) => compare::run(&compare, args.quiet),
+        Command::Warmup(warmup) => warmup::run(&warmup, args.quiet),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -6,9 +6,7 @@ use std::time::Instant;
 use indextts::audio::decode::load_reference;
 use indextts::audio::encode::{self, Encoding};
 use indextts::audio::{loudness, wav};
-use indextts::{
-    Emotion, EmotionVector, Options, Progress, REFERENCE_SECONDS, Request, Streaming, Synthesizer, device_by_name,
-};
+use indextts::{Emotion, EmotionVector, Options, Progress, REFERENCE_SECONDS, Request, Streaming, Synthesizer};
 
 use super::Failure;
 use super::args::Say;
@@ -57,8 +55,8 @@ pub fn run(args: &Say, quiet: bool) -> Result<(), Failure> {
     let bar = stages(quiet);
     let start = Instant::now();
     bar.set_prefix("loading");
-    let device = device_by_name(&args.device)?;
-    let synthesizer = Synthesizer::load_with(args.model.files(), args.precision.precision(), &device)?;
+    let device = args.device.open()?;
+    let synthesizer = Synthesizer::load_with(args.model.files(), args.precision.precision(&device), &device)?;
     let options = settings(&args.sampling, &args.emotion, &args.precision, args.seed, synthesizer.default_options())?;
     let streaming = (args.stream || plays).then_some(Streaming { first_seconds: args.first_chunk });
     let mut options = Options { text: text_options, streaming, ..options };

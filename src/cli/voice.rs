@@ -3,7 +3,7 @@ use directories::ProjectDirs;
 use indextts::audio::decode::load_reference;
 use indextts::audio::quality::{ClipQuality, SEARCHED, best_part};
 use indextts::audio::wav;
-use indextts::{Error, REFERENCE_SECONDS, Synthesizer, Voice, VoiceInfo, VoiceStore, device_by_name};
+use indextts::{Error, REFERENCE_SECONDS, Synthesizer, Voice, VoiceInfo, VoiceStore};
 
 use super::Failure;
 use super::args::{VoiceCreate, VoiceExport, VoiceImport, VoiceName, VoiceRefresh, VoiceShow, VoicesDir};
@@ -59,7 +59,7 @@ pub fn create(args: &VoiceCreate, quiet: bool) -> Result<(), Failure> {
     }
     let bar = spinner(quiet);
     bar.set_message("loading");
-    let synthesizer = Synthesizer::load(args.model.files(), &device_by_name(&args.device)?)?;
+    let synthesizer = Synthesizer::load(args.model.files(), &args.device.open()?)?;
     bar.set_message("listening");
     let voice = synthesizer.voice(&clip)?;
     let info = store.save(&args.name, &voice, &clip, &synthesizer, args.force)?;
@@ -111,7 +111,7 @@ pub fn refresh(args: &VoiceRefresh, quiet: bool) -> Result<(), Failure> {
     let (info, clip) = (store.info(&args.name)?, store.clip(&args.name)?);
     let bar = spinner(quiet);
     bar.set_message("loading");
-    let synthesizer = Synthesizer::load(args.model.files(), &device_by_name(&args.device)?)?;
+    let synthesizer = Synthesizer::load(args.model.files(), &args.device.open()?)?;
     if info.fingerprint == synthesizer.fingerprint()? {
         bar.finish_and_clear();
         print(&info);

@@ -7,7 +7,8 @@ use super::cpu::CpuKernels;
 use super::cpu::linear::PANEL;
 use super::on_cpu;
 
-/// The type in which packed weights are kept; products are f32.
+/// The type in which weights are kept. On the CPU products are f32; a GPU multiplies in this type, and everything else
+/// there (norms, softmax, sums of residuals, convolutions with kernels of several frames) is f32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum WeightType {
     #[default]
@@ -17,6 +18,25 @@ pub enum WeightType {
     /// Half the memory, and twice the speed on processors with products of pairs (AVX-512 BF16), which round the inputs
     /// as well.
     Bf16,
+}
+
+impl WeightType {
+    /// As `--dtype` calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::Bf16 => "bf16",
+        }
+    }
+
+    pub(crate) fn dtype(self) -> DType {
+        match self {
+            Self::F32 => DType::F32,
+            Self::F16 => DType::F16,
+            Self::Bf16 => DType::BF16,
+        }
+    }
 }
 
 /// `[inputs, outputs]` as panels of 48 outputs, `[panels, inputs, 48]` with zeros beyond the last output, or for bfloat16
@@ -38,15 +58,10 @@ pub fn pack_linear<const D: usize>(weight: Tensor<D>, kept: WeightType) -> Tenso
         panels = panels.reshape([count, even / 2, 2, PANEL]).swap_dims(2, 3).reshape([count, even, PANEL]);
     }
     // Through the host: a permuted view would be copied again by every call.
-    let dtype = match kept {
-        WeightType::F32 => DType::F32,
-        WeightType::F16 => DType::F16,
-        WeightType::Bf16 => DType::BF16,
-    };
     let data = panels.into_data();
     let mut shape = [1; D];
     shape[D - 1] = data.num_elements();
-    Tensor::<3>::from_data(data, (&device, dtype)).reshape(shape)
+    Tensor::<3>::from_data(data, (&device, kept.dtype())).reshape(shape)
 }
 
 /// `x · weight + bias` for a weight of [`pack_linear`]: `[.., inputs]` -> `[.., outputs]`.

@@ -1,6 +1,6 @@
 //! Scaled dot-product attention over heads.
-use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
+use burn::tensor::{DType, Tensor};
 
 use crate::kernels::{attention, on_cpu};
 
@@ -32,12 +32,18 @@ pub fn attend_causal(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>) -> Tens
 /// One query per sequence against views into a cache.
 ///
 /// Takes strided views as they are: on the CPU by its own kernel, elsewhere by plain products, because the backend's
-/// fused form would first copy the whole cache.
+/// fused form would first copy the whole cache. Those are made in the cache's type, the softmax in f32.
 pub fn attend_cached(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>) -> Tensor<4> {
     if on_cpu(&query.device()) {
         return attention(query, key, value, None, None, false);
     }
     let size = query.dims()[3];
-    let scores = (query / (size as f32).sqrt()).matmul(key.swap_dims(2, 3));
-    softmax(scores, 3).matmul(value)
+    let query = query / (size as f32).sqrt();
+    match key.dtype() {
+        DType::F32 => softmax(query.matmul(key.swap_dims(2, 3)), 3).matmul(value),
+        kept => {
+            let scores: Tensor<4> = query.cast(kept).matmul(key.swap_dims(2, 3)).cast(DType::F32);
+            softmax(scores, 3).cast(kept).matmul(value).cast(DType::F32)
+        }
+    }
 }

@@ -1,5 +1,5 @@
 //! Keys and values of the tokens decoded so far, kept outside the module that makes them.
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{DType, Int, Tensor, TensorData};
 
 /// Rows by which the cache grows.
 const BUCKET: usize = 256;
@@ -16,6 +16,12 @@ impl KvCache {
     /// An empty cache; memory is taken when the first rows arrive.
     pub fn new(layers: usize) -> Self {
         Self { layers: (0..layers).map(|_| LayerCache::default()).collect(), shared: 0 }
+    }
+
+    /// With rows kept in `dtype`, if not in the type they come in; before the first rows arrive.
+    pub fn kept_as(mut self, dtype: Option<DType>) -> Self {
+        self.layers.iter_mut().for_each(|layer| layer.dtype = dtype);
+        self
     }
 
     /// Tokens held per sequence.
@@ -76,6 +82,8 @@ pub struct LayerCache {
     keys: Option<Tensor<4>>,
     values: Option<Tensor<4>>,
     len: usize,
+    /// In which rows are kept, if not in the type they come in.
+    dtype: Option<DType>,
 }
 
 impl LayerCache {
@@ -87,6 +95,10 @@ impl LayerCache {
     /// Stores the rows `[sequences, heads, time, size]` behind those held; returns views of all keys and values.
     pub fn append(&mut self, keys: Tensor<4>, values: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
         let len = self.len + keys.dims()[2];
+        let [keys, values] = [keys, values].map(|rows| match self.dtype {
+            Some(dtype) => rows.cast(dtype),
+            None => rows,
+        });
         let keys = store(&mut self.keys, self.len, len, keys);
         let values = store(&mut self.values, self.len, len, values);
         self.len = len;
@@ -102,13 +114,14 @@ impl LayerCache {
 /// Writes `rows` at `start..end` of `slot` and returns a view of `0..end`.
 fn store(slot: &mut Option<Tensor<4>>, start: usize, end: usize, rows: Tensor<4>) -> Tensor<4> {
     let [sequences, heads, _, size] = rows.dims();
-    let fresh = |device: &Device| Tensor::zeros([sequences, heads, end.next_multiple_of(BUCKET), size], device);
+    let (device, dtype) = (rows.device(), rows.dtype());
+    let fresh = || Tensor::zeros([sequences, heads, end.next_multiple_of(BUCKET), size], (&device, dtype));
     // Moved out of the slot: a second reference would make the assignment copy the whole buffer.
     let held = match slot.take() {
-        None => fresh(&rows.device()),
+        None => fresh(),
         Some(held) if held.dims()[2] < end => {
             let filled = [0..sequences, 0..heads, 0..start, 0..size];
-            fresh(&rows.device()).slice_assign(filled.clone(), held.slice(filled))
+            fresh().slice_assign(filled.clone(), held.slice(filled))
         }
         Some(held) => held,
     };
@@ -118,6 +131,8 @@ fn store(slot: &mut Option<Tensor<4>>, start: usize, end: usize, rows: Tensor<4>
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::Device;
+
     use super::*;
 
     fn rows(values: &[f32], sequences: usize) -> Tensor<4> {

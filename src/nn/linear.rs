@@ -58,7 +58,7 @@ impl LinearConfig {
 /// `x · weight + bias`.
 #[derive(Module, Debug)]
 pub struct Linear {
-    /// `[inputs, outputs]`, or that packed by [`pack`].
+    /// `[inputs, outputs]`, in f32 or, on a GPU, in what the product is made in; or that packed by [`pack`].
     weight: Param<Tensor<2>>,
     /// `[outputs]`
     bias: Option<Param<Tensor<1>>>,
@@ -77,7 +77,22 @@ impl Linear {
             return quantized_linear(x, weight, bias);
         }
         let weight = self.weight.val();
-        if self.is_plain(&weight) { linear(x, weight, bias) } else { packed_linear(x, weight, bias, self.outputs) }
+        match self.half() {
+            Some(dtype) => {
+                let product: Tensor<D> = linear(x.cast(dtype), weight, None).cast(DType::F32);
+                match bias {
+                    Some(bias) => product + bias.unsqueeze(),
+                    None => product,
+                }
+            }
+            None if self.is_plain(&weight) => linear(x, weight, bias),
+            None => packed_linear(x, weight, bias, self.outputs),
+        }
+    }
+
+    /// The type of its products where that is not f32: that of its weight on a GPU, see [`pack`].
+    pub fn half(&self) -> Option<DType> {
+        if self.quantized.is_some() { None } else { half(&self.weight.val()) }
     }
 
     fn is_plain(&self, weight: &Tensor<2>) -> bool {
@@ -87,7 +102,7 @@ impl Linear {
     /// Weight and bias, if [`pack`] has packed them.
     pub fn packed(&self) -> Option<(Tensor<2>, Tensor<1>)> {
         let weight = self.weight.val();
-        let packed = !self.is_plain(&weight) && self.quantized.is_none();
+        let packed = !self.is_plain(&weight) && self.quantized.is_none() && half(&weight).is_none();
         packed.then(|| self.bias.as_ref().map(|bias| (weight, bias.val()))).flatten()
     }
 
@@ -122,8 +137,12 @@ impl TimeConv {
     /// `[batch, time, inputs]` -> `[batch, time - reach, outputs]`.
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let (weight, bias) = (self.weight.val(), self.bias.val());
+        let options = ConvOptions::new([1], [0], [self.dilation], 1);
+        if let Some(dtype) = half(&weight) {
+            let sums: Tensor<3> = conv1d(x.swap_dims(1, 2).cast(dtype), weight, None, options).cast(DType::F32);
+            return sums.swap_dims(1, 2) + bias.unsqueeze();
+        }
         if weight.dims()[2] == self.kernel && weight.dtype() == DType::F32 {
-            let options = ConvOptions::new([1], [0], [self.dilation], 1);
             return conv1d(x.swap_dims(1, 2), weight, Some(bias), options).swap_dims(1, 2);
         }
         packed_windows(x, weight.flatten::<1>(0, 2).unsqueeze(), bias, self.kernel, self.dilation)
@@ -148,7 +167,11 @@ pub struct SplitLinear {
 impl SplitLinear {
     /// What the input channels `range` contribute: `[batch, time, range]` -> `[batch, time, outputs]`.
     pub fn part(&self, x: Tensor<3>, range: Range<usize>) -> Tensor<3> {
-        x.matmul(self.weight.val().slice([range]).unsqueeze())
+        let weight = self.weight.val().slice([range]).unsqueeze();
+        match half(&weight) {
+            Some(dtype) => x.cast(dtype).matmul(weight).cast(DType::F32),
+            None => x.matmul(weight),
+        }
     }
 
     /// `x` `[batch, time, outputs]` with the bias added.
@@ -160,14 +183,25 @@ impl SplitLinear {
     }
 }
 
-/// `module` with the weights of all its [`Linear`] and [`TimeConv`] layers in the order in which the CPU kernel reads
-/// them, kept as `kept`; on other devices as it is. One weight at a time is in memory twice.
+/// `module` with the weights of all its [`Linear`] and [`TimeConv`] layers kept as `kept`: on the CPU in the order in which
+/// its kernel reads them; on other devices as they lie, for products of that type. One weight at a time is in memory
+/// twice.
 pub fn pack<M: Module>(module: M, kept: WeightType, device: &Device) -> M {
-    if on_cpu(device) { module.map(&mut Packer { kept, path: Vec::new() }) } else { module }
+    match on_cpu(device) {
+        false if kept == WeightType::F32 => module,
+        on_cpu => module.map(&mut Packer { kept, on_cpu, path: Vec::new() }),
+    }
+}
+
+/// The type of a weight that products are made in, if not f32. The CPU's own kernels take any and compute in f32.
+fn half<const D: usize>(weight: &Tensor<D>) -> Option<DType> {
+    let dtype = weight.dtype();
+    (dtype != DType::F32 && !on_cpu(&weight.device())).then_some(dtype)
 }
 
 struct Packer {
     kept: WeightType,
+    on_cpu: bool,
     /// Names on the way to the parameter, and what kind of layer each is in.
     path: Vec<(String, Layer)>,
 }
@@ -175,6 +209,7 @@ struct Packer {
 #[derive(Clone, Copy)]
 enum Layer {
     Linear,
+    SplitLinear,
     TimeConv,
     Other,
 }
@@ -183,6 +218,7 @@ impl ModuleMapper for Packer {
     fn enter_module(&mut self, name: &str, container: &str) {
         let layer = match container {
             "Struct:Linear" => Layer::Linear,
+            "Struct:SplitLinear" => Layer::SplitLinear,
             "Struct:TimeConv" => Layer::TimeConv,
             _ => Layer::Other,
         };
@@ -195,6 +231,9 @@ impl ModuleMapper for Packer {
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         match self.path.last() {
+            Some((name, Layer::Linear | Layer::SplitLinear | Layer::TimeConv)) if name == "weight" && !self.on_cpu => {
+                param.map(|weight| weight.cast(self.kept.dtype()))
+            }
             // An empty weight is one that `quantize` has replaced.
             Some((name, Layer::Linear)) if name == "weight" && param.shape().num_elements() > 0 => {
                 param.map(|weight| pack_linear(weight, self.kept))

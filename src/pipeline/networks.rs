@@ -3,6 +3,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
 use crate::config::{CodecConfig, ModelConfig};
+use crate::device::{computes_in, device_name};
 use crate::kernels::{Bits, WeightType, on_cpu};
 use crate::models::bigvgan::{BigVgan, BigVganConfig, PackedBigVgan};
 use crate::models::campplus::CamPlus;
@@ -41,17 +42,48 @@ pub(crate) enum Codec {
 /// How weights are kept in memory, which is what most of the speed and of the memory depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Precision {
-    /// Of all linear layers (and the convolutions that run as such), on the CPU.
+    /// Of all linear layers (and the convolutions that run as such).
     pub weights: WeightType,
     /// Of the layers of the GPT and of the text-to-emotion model, in place of that; if none is given, a model that is
     /// stored in few bits keeps them on the CPU.
     pub gpt: Option<Bits>,
 }
 
+impl Precision {
+    /// What is fastest on `device` and hardly different.
+    pub fn fast(device: &Device) -> Self {
+        if on_cpu(device) {
+            return Self { weights: WeightType::Bf16, gpt: Some(Bits::Eight) };
+        }
+        let half = computes_in(device, WeightType::F16);
+        Self { weights: if half { WeightType::F16 } else { WeightType::F32 }, gpt: None }
+    }
+
+    /// Refuses what `device` cannot do.
+    pub(crate) fn check(&self, device: &Device) -> Result<()> {
+        if !computes_in(device, self.weights) {
+            return Err(Error::Device {
+                name: device_name(device),
+                what: format!("it does not compute in {}", self.weights.name()),
+                hint: "use --dtype f32; `indextts devices` lists what each device can do".into(),
+            });
+        }
+        if self.gpt.is_some() && !on_cpu(device) {
+            return Err(Error::Input {
+                name: "quantize".into(),
+                got: format!("a GPT in few bits on {}", device_name(device)),
+                expected: "none there: few bits are for the CPU; --dtype f16 halves the memory of a GPU".into(),
+            });
+        }
+        Ok(())
+    }
+}
+
 impl Networks {
     /// Loads all files at the same time, as far as there are processors: most of it is changing the order and the type
     /// of weights.
     pub fn load(files: &ModelFiles, config: &ModelConfig, precision: Precision, device: &Device) -> Result<Self> {
+        precision.check(device)?;
         let kept = precision.weights;
         let gpt = || {
             let file = WeightFile::open(files, "gpt.bpk")?;

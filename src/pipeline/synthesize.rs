@@ -239,7 +239,7 @@ impl Synthesizer {
     }
 
     /// Normalised w2v-bert features `[1, frames, width]`.
-    fn content(&self, features: &crate::audio::fbank::SeamlessFeatures) -> Tensor<3> {
+    pub(super) fn content(&self, features: &crate::audio::fbank::SeamlessFeatures) -> Tensor<3> {
         let (data, mask) = voice::tensors(features, &self.device);
         let hidden = self.networks.w2v_bert.forward(data, Some(mask));
         self.networks.feature_stats.normalize(hidden)

@@ -4,6 +4,7 @@ mod support;
 
 mod audio;
 mod batch;
+mod devices;
 mod import;
 #[cfg(feature = "nano")]
 mod nano;

@@ -335,7 +335,7 @@ fn bench_measures_every_stage() {
     let output = indextts(&[&arguments[..], &["--text", "HELLO WORLD.", "--max-codes", "12", "--steps", "2"]].concat());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let table = String::from_utf8_lossy(&output.stdout);
-    for row in ["load", "voice", "gpt", "content", "mel", "wave", "total"] {
+    for row in ["load", "features", "w2v-bert", "style", "prefill", "gpt", "content", "mel", "wave", "total"] {
         assert!(table.contains(&format!("| {row} |")), "no row {row} in:\n{table}");
     }
     assert!(table.contains("12 semantic codes") && table.contains("GFLOP/s"), "{table}");

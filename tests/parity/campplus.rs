@@ -4,11 +4,11 @@ use indextts::models::campplus::{CamPlus, CamPlusConfig};
 use indextts_import::config::campplus::campplus;
 use indextts_import::{Checkpoint, tables};
 
-use crate::support::{Io, NETWORK, check_manifest, close, golden, json, keys, load};
+use crate::support::{Io, NETWORK, check_manifest, close, device, golden, json, keys, load};
 
 #[test]
-fn parity_campplus() {
-    let device = Device::flex();
+pub fn parity_campplus() {
+    let device = device();
     let file = "campplus/campplus_cn_common.bin";
     let (config, vars) = campplus(&Checkpoint::open(&golden(file)).unwrap().shapes()).unwrap();
     let config: CamPlusConfig = serde_json::from_value(config).unwrap();

@@ -1,18 +1,18 @@
 //! Both halves of the semantic codec against the reference.
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use indextts::models::codec::{CodecDecoder, CodecDecoderConfig, SemanticCodec, SemanticCodecConfig};
 use indextts_import::config::codec::{codec_decoder, semantic_codec};
 use indextts_import::tables;
 
-use crate::support::{Io, NETWORK, check_manifest, close, json, load, official};
+use crate::support::{Io, NETWORK, check_manifest, close, device, json, load, official};
 
 fn codes(codes: Tensor<2, burn::tensor::Int>) -> Vec<i64> {
     codes.into_data().iter::<i64>().collect()
 }
 
 #[test]
-fn parity_semantic_codec() {
-    let device = Device::flex();
+pub fn parity_semantic_codec() {
+    let device = device();
     let (config, vars) = semantic_codec(&json("semantic_codec/config.json")).unwrap();
     let config: SemanticCodecConfig = serde_json::from_value(config).unwrap();
     let codec: SemanticCodec =
@@ -31,8 +31,8 @@ fn parity_semantic_codec() {
 }
 
 #[test]
-fn parity_codec_2_5() {
-    let device = Device::flex();
+pub fn parity_codec_2_5() {
+    let device = device();
     let (config, vars) = codec_decoder(&json("codec_v2_5/config.json")).unwrap();
     let config: CodecDecoderConfig = serde_json::from_value(config).unwrap();
     let codec: CodecDecoder = load(config.init(&device), tables::codec_v2_5(), &vars, "codec_v2_5/codec.pth");
@@ -47,7 +47,7 @@ fn parity_codec_2_5() {
 
 #[test]
 fn real_size_codec_keys_are_accounted_for() {
-    let device = Device::flex();
+    let device = device();
     let (config, vars) = semantic_codec(&official("config_v2.json")["semantic_codec"]).unwrap();
     let config: SemanticCodecConfig = serde_json::from_value(config).unwrap();
     check_manifest(&config.init(&device), tables::semantic_codec(), &vars, "semantic_codec_v2_maskgct.json");

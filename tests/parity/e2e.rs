@@ -7,12 +7,12 @@ use indextts::audio::fbank::SeamlessFeatures;
 use indextts::audio::wav;
 use indextts::pipeline::decode::DecodeOptions;
 use indextts::{
-    Emotion, EmotionClip, EmotionVector, ModelFiles, Noise, Options, REFERENCE_SECONDS, ReferenceFeatures, Segment,
-    Synthesizer, Timings, Voice,
+    Emotion, EmotionClip, EmotionVector, ModelFiles, Noise, Options, Precision, REFERENCE_SECONDS, ReferenceFeatures,
+    Segment, Synthesizer, Timings, Voice,
 };
-use indextts_import::Precision;
+use indextts_import::Precision as Stored;
 
-use crate::support::{Io, SOLVE, close, golden, import, json, official_directory};
+use crate::support::{Io, SOLVE, close, device, golden, import, json, official_directory, weights};
 
 /// The weight of `emo_audio` (tests/golden/README.md, e2e).
 const EMO_AUDIO_WEIGHT: f32 = 0.65;
@@ -33,23 +33,28 @@ fn features(io: &Io, name: &str, mask: &str) -> SeamlessFeatures {
 }
 
 pub fn open() -> Golden {
-    open_on(&Device::flex())
+    open_on(&device())
 }
 
-pub fn open_on(device: &Device) -> Golden {
-    let io = Io::open("e2e/io.safetensors");
+/// The golden model, imported from its official files.
+pub fn files() -> ModelFiles {
     let directory = tempfile::tempdir().unwrap();
     let (official, model) = (directory.path().join("official"), directory.path().join("model"));
     std::fs::create_dir(&official).unwrap();
     official_directory(&official);
-    import(&official, &model, Precision::F32).unwrap_or_else(|e| panic!("{e}"));
-    // From memory, as a built-in model is; the tests of the command load directories.
+    import(&official, &model, Stored::F32).unwrap_or_else(|e| panic!("{e}"));
+    // In memory, as a built-in model is; the tests of the command load directories.
     let contents = std::fs::read_dir(&model).unwrap().map(|entry| {
         let entry = entry.unwrap();
         (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap().into())
     });
-    let files = ModelFiles::in_memory("golden", contents);
-    let synthesizer = Synthesizer::load(files, device).unwrap_or_else(|e| panic!("{e}"));
+    ModelFiles::in_memory("golden", contents)
+}
+
+pub fn open_on(device: &Device) -> Golden {
+    let io = Io::open("e2e/io.safetensors");
+    let precision = Precision { weights: weights(), gpt: None };
+    let synthesizer = Synthesizer::load_with(files(), precision, device).unwrap_or_else(|e| panic!("{e}"));
     let reference = ReferenceFeatures {
         speaker: features(&io, "plain.spk_w2v_features", "plain.spk_w2v_mask"),
         emotion: features(&io, "plain.emo_w2v_features", "plain.emo_w2v_mask"),
@@ -100,22 +105,22 @@ impl Golden {
 }
 
 #[test]
-fn parity_end_to_end_plain() {
+pub fn parity_end_to_end_plain() {
     let golden = open();
     golden.check("plain", golden.speak("plain", &Emotion::SameAsVoice));
 }
 
 #[test]
-fn parity_end_to_end_emotion_audio() {
+pub fn parity_end_to_end_emotion_audio() {
     let golden = open();
     // The golden keeps the w2v-bert output of the emotion clip, not the clip's features.
-    let content = golden.io.tensor("emo_audio.emo_cond_emb", &Device::flex());
+    let content = golden.io.tensor("emo_audio.emo_cond_emb", &golden.device);
     let clip: EmotionClip = golden.synthesizer.emotion_clip_from_content(content);
     golden.check("emo_audio", golden.speak("emo_audio", &Emotion::Clip { clip, weight: EMO_AUDIO_WEIGHT }));
 }
 
 #[test]
-fn parity_end_to_end_emotion_vector() {
+pub fn parity_end_to_end_emotion_vector() {
     let golden = open();
     let values: [f32; 8] = golden.io.floats("emo_vec.emo_vector").try_into().unwrap();
     let vector = EmotionVector::new(values).unwrap();

@@ -7,7 +7,7 @@ use burn_pack::Bytes;
 use indextts::models::gpt::{Gpt, GptConfig, SpeakerEncoder};
 use indextts::nn::conformer::Conformer;
 use indextts::nn::linear::pack;
-use indextts::pipeline::decode::{Codes, DecodeOptions, Positions, decode, processors, rng};
+use indextts::pipeline::decode::{Codes, DecodeOptions, Positions, decode, processors, rng, step_logits};
 use indextts::weights;
 use indextts::{Bits, WeightType};
 use indextts_import::{Checkpoint, Table, Vars, tables};
@@ -39,7 +39,7 @@ impl Golden {
     fn open(name: &'static str) -> Self {
         let path = format!("{name}/gpt.pth");
         let official = support::json(&format!("{name}/config.json"));
-        let device = Device::flex();
+        let device = support::device();
         let table = if name == "gpt_v2" { tables::gpt_v2() } else { tables::gpt_v2_5() }.unwrap();
         let (config, vars) = config(&official, &Checkpoint::open(&golden(&path)).unwrap());
         let gpt = support::load(config.init(&device), Ok(table.clone()), &vars, &path);
@@ -121,13 +121,13 @@ fn conformer_parity(g: &Golden, conformer: &Conformer, features: &str, prefix: &
 }
 
 #[test]
-fn conditioning_encoders_parity() {
+pub fn conditioning_encoders_parity() {
     let g = Golden::open("gpt_v2");
     let SpeakerEncoder::Latents(speaker) = &g.gpt.speaker else { panic!("2.0 has latents") };
     // As loaded, and in the form in which the CPU runs them.
     for form in [
         |conformer: &Conformer| conformer.clone(),
-        |conformer: &Conformer| pack(conformer.clone(), WeightType::F32, &Device::flex()),
+        |conformer: &Conformer| pack(conformer.clone(), WeightType::F32, &support::device()),
     ] {
         conformer_parity(&g, &form(&speaker.conformer), "spk_cond_emb", "spk");
         conformer_parity(&g, &form(&g.gpt.emotion.conformer), "emo_cond_emb", "emo");
@@ -139,7 +139,7 @@ fn conditioning_encoders_parity() {
 }
 
 #[test]
-fn emotion_parity() {
+pub fn emotion_parity() {
     let g = Golden::open("gpt_v2");
     let base = g.gpt.emotion_vector(g.tensor("spk_cond_emb"));
     let emotion = g.gpt.emotion_vector(g.tensor("emo_cond_emb"));
@@ -154,7 +154,7 @@ fn emotion_parity() {
 /// Which of the merged emotions the prompt holds, and which the golden of the prompt was made with, is found by
 /// subtraction: the rows before speed are `latents + emotion`.
 #[test]
-fn conditioning_parity() {
+pub fn conditioning_parity() {
     let g = Golden::open("gpt_v2");
     let latents: Tensor<3> = g.tensor("spk_cond_latents");
     let [_, rows, dim] = latents.dims();
@@ -168,7 +168,7 @@ fn conditioning_parity() {
 }
 
 #[test]
-fn conditioning_v2_5_parity() {
+pub fn conditioning_v2_5_parity() {
     let g = Golden::open("gpt_v2_5");
     let base = g.gpt.emotion_vector(g.tensor("spk_cond_emb"));
     let emotion = g.gpt.emotion_vector(g.tensor("emo_cond_emb"));
@@ -215,7 +215,7 @@ fn fewer_bits_stay_near() {
 
 /// The reference pads on the left what the removal of start and stop ids leaves; here nothing is padded.
 #[test]
-fn prompt_parity() {
+pub fn prompt_parity() {
     for name in ["gpt_v2", "gpt_v2_5"] {
         let g = Golden::open(name);
         let prefix = g.prefix();
@@ -233,7 +233,7 @@ fn prompt_parity() {
 }
 
 #[test]
-fn prefill_parity() {
+pub fn prefill_parity() {
     let g = Golden::open("gpt_v2");
     let start = g.gpt.code_rows(&[g.gpt.tokens().start_code], 0, &g.device);
     let embedded = Tensor::cat(vec![g.prefix(), start], 1);
@@ -258,7 +258,7 @@ fn prefill_parity() {
 
 /// Logits of each step when the reference's codes are fed.
 #[test]
-fn teacher_forced_parity() {
+pub fn teacher_forced_parity() {
     for (name, cases) in
         [("gpt_v2", vec!["greedy", "greedy_rep10", "sample_topk1", "greedy_stop"]), ("gpt_v2_5", vec!["greedy"])]
     {
@@ -279,20 +279,9 @@ fn teacher_forced_parity() {
     }
 }
 
-/// `[codes, vocabulary]`: the logits from which each of `codes` was chosen.
-fn step_logits(gpt: &Gpt, prefix: Tensor<3>, codes: &[u32], positions: Positions) -> Tensor<2> {
-    let mut cache = gpt.cache();
-    let mut all = vec![gpt.prefill(prefix, &mut cache)];
-    for (k, &code) in codes[..codes.len() - 1].iter().enumerate() {
-        let position = if positions == Positions::Reference { k + 2 } else { k + 1 };
-        all.push(gpt.step(&[code], position, &mut cache));
-    }
-    Tensor::cat(all, 0)
-}
-
 /// The cache changes nothing: one plain pass over prompt and codes gives the logits of every step.
 #[test]
-fn cached_decoding_parity() {
+pub fn cached_decoding_parity() {
     for name in ["gpt_v2", "gpt_v2_5"] {
         let g = Golden::open(name);
         let codes = g.ids("greedy.codes");
@@ -339,7 +328,7 @@ fn beam_cache_parity() {
 }
 
 #[test]
-fn greedy_codes_parity() {
+pub fn greedy_codes_parity() {
     for name in ["gpt_v2", "gpt_v2_5"] {
         let g = Golden::open(name);
         let length = g.io.shape("greedy.codes")[1];
@@ -355,7 +344,7 @@ fn greedy_codes_parity() {
 }
 
 #[test]
-fn beam_codes_parity() {
+pub fn beam_codes_parity() {
     for name in ["gpt_v2", "gpt_v2_5"] {
         let g = Golden::open(name);
         for (case, penalty) in [("beam3", 1.0), ("beam3_rep10", 10.0)] {
@@ -389,7 +378,7 @@ fn assert_score(g: &Golden, found: Codes, case: &str) {
 }
 
 #[test]
-fn latent_parity() {
+pub fn latent_parity() {
     let g = Golden::open("gpt_v2");
     // The golden's second pass was made over the greedy codes.
     let latent = g.gpt.latent(g.tensor("conds_latent"), &g.text(), &g.ids("greedy.codes")).unwrap();

@@ -3,7 +3,7 @@
 mod support;
 
 mod audio;
-#[cfg(any(feature = "ndarray", feature = "wgpu"))]
+#[path = "../backends/mod.rs"]
 mod backends;
 mod bigvgan;
 mod campplus;

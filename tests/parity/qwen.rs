@@ -9,7 +9,7 @@ use indextts_import::config::qwen::qwen;
 use indextts_import::tables;
 
 use crate::support::{
-    Io, NETWORK, check_manifest, close, import, json, load, official, official_directory, official_qwen,
+    Io, NETWORK, check_manifest, close, device, import, json, load, official, official_directory, official_qwen,
 };
 
 /// Weights of eleven bits, two layers deep: the largest of 4600 differences, whose root mean square is 7e-4 (bf16 has eight
@@ -19,11 +19,11 @@ const HALF: f64 = 1e-2;
 fn open() -> Qwen {
     let (config, vars) = qwen(&json("qwen_emo/config.json"), None).unwrap();
     let config: QwenConfig = serde_json::from_value(config).unwrap();
-    load(config.init(&Device::flex()), tables::qwen(), &vars, "qwen_emo/model.safetensors")
+    load(config.init(&device()), tables::qwen(), &vars, "qwen_emo/model.safetensors")
 }
 
 #[test]
-fn parity_qwen() {
+pub fn parity_qwen() {
     let model = open();
     let io = Io::open("qwen_emo/io.safetensors");
     let ids: Vec<u32> = io.ints("input_ids").iter().map(|id| *id as u32).collect();
@@ -37,7 +37,7 @@ fn parity_qwen() {
 }
 
 #[test]
-fn parity_qwen_greedy() {
+pub fn parity_qwen_greedy() {
     let model = open();
     let io = Io::open("qwen_emo/io.safetensors");
     let mut ids: Vec<u32> = io.ints("input_ids").iter().map(|id| *id as u32).collect();

@@ -11,7 +11,7 @@ use indextts::models::s2mel::{S2Mel, S2MelConfig};
 use indextts_import::{Checkpoint, check_manifest, config, tables};
 use serde_json::Value;
 
-use super::support::{Io, NETWORK, SOLVE, close, close_slices, golden, json, load};
+use super::support::{Io, NETWORK, SOLVE, close, close_slices, device, golden, json, load};
 
 const WEIGHTS: &str = "s2mel/s2mel.pth";
 
@@ -28,8 +28,8 @@ fn mel(io: &Io, name: &str, device: &Device) -> Tensor<3> {
 }
 
 #[test]
-fn length_regulator_parity() {
-    let device = Device::flex();
+pub fn length_regulator_parity() {
+    let device = device();
     let regulator = model(&device).regulator;
     let io = Io::open("s2mel/length_regulator.io.safetensors");
     let projected = regulator.project(io.tensor("0.x", &device));
@@ -45,8 +45,8 @@ fn length_regulator_parity() {
 
 /// Several items at once, each with its own number of frames: those beyond are 0 in the golden.
 #[test]
-fn batched_length_regulator_parity() {
-    let device = Device::flex();
+pub fn batched_length_regulator_parity() {
+    let device = device();
     let regulator = model(&device).regulator;
     let io = Io::open("s2mel/length_regulator.io.safetensors");
     let lengths = io.ints("b.ylens");
@@ -59,16 +59,16 @@ fn batched_length_regulator_parity() {
 }
 
 #[test]
-fn gpt_projection_parity() {
-    let device = Device::flex();
+pub fn gpt_projection_parity() {
+    let device = device();
     let projection = model(&device).gpt_projection.unwrap();
     let io = Io::open("s2mel/length_regulator.io.safetensors");
     close("gpt_layer", projection.forward(io.tensor("gpt_layer.x", &device)), &io, "gpt_layer.y", NETWORK);
 }
 
 #[test]
-fn dit_parity() {
-    let device = Device::flex();
+pub fn dit_parity() {
+    let device = device();
     let dit = model(&device).dit;
     let io = Io::open("s2mel/io.safetensors");
     let prompt = mel(&io, "fwd.prompt_x", &device);
@@ -100,8 +100,8 @@ fn dit_parity() {
 /// The golden stores only the output. Its inputs are the conditional item of `fwd.*` twice, the second time with
 /// `0.8 x`, `-style` and `-mu`, at the times 0.2 and 0.6.
 #[test]
-fn padded_dit_parity() {
-    let device = Device::flex();
+pub fn padded_dit_parity() {
+    let device = device();
     let dit = model(&device).dit;
     let io = Io::open("s2mel/io.safetensors");
     let lengths: Vec<usize> = io.ints("pad.x_lens").iter().map(|&n| n as usize).collect();
@@ -123,7 +123,7 @@ fn timestep_frequencies_parity() {
 }
 
 fn run(options: SolveOptions, step: &mut dyn FnMut(usize) -> ControlFlow<()>) -> Result<Tensor<3>, Error> {
-    let device = Device::flex();
+    let device = device();
     let dit = model(&device).dit;
     let io = Io::open("s2mel/io.safetensors");
     let [noise, prompt, condition] = ["z", "prompt", "mu"].map(|name| io.tensor::<3>(name, &device));
@@ -131,7 +131,7 @@ fn run(options: SolveOptions, step: &mut dyn FnMut(usize) -> ControlFlow<()>) ->
 }
 
 #[test]
-fn solver_parity() {
+pub fn solver_parity() {
     let io = Io::open("s2mel/io.safetensors");
     for (name, steps, guidance) in
         [("solve_n5_cfg0.7", 5, 0.7), ("solve_n25_cfg0.7", 25, 0.7), ("solve_n5_cfg0.0", 5, 0.0)]

@@ -1,12 +1,60 @@
 //! Reading goldens and comparing with them.
 #![allow(dead_code)]
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use indextts::ModelConfig;
+use indextts::nn::linear::pack;
+use indextts::{Difference, ModelConfig, WeightType};
 use indextts_import::{Import, ImportOptions, Precision, Result, Table, Vars};
 use safetensors::{Dtype, SafeTensors};
+
+/// Where the golden cases of this thread run, how their weights are kept, and what they found there.
+pub struct Place {
+    pub device: Device,
+    pub weights: WeightType,
+    /// What the tolerances of f32 are multiplied with.
+    pub slack: f64,
+    pub rows: Vec<Row>,
+}
+
+/// One comparison with a golden.
+#[derive(Debug, Clone)]
+pub struct Row {
+    pub stage: String,
+    pub name: String,
+    pub difference: Difference,
+    pub tolerance: f64,
+}
+
+impl Row {
+    /// Whether the difference is within the tolerance, and not NaN.
+    pub fn holds(&self) -> bool {
+        self.difference.largest <= self.tolerance
+    }
+}
+
+thread_local! {
+    static PLACE: RefCell<Option<Place>> = const { RefCell::new(None) };
+}
+
+/// Runs `cases` on this thread at `place` instead of the CPU; comparisons that fail are kept like the others.
+pub fn at(place: Place, cases: impl FnOnce()) -> Vec<Row> {
+    PLACE.with(|current| *current.borrow_mut() = Some(place));
+    cases();
+    PLACE.with(|current| current.borrow_mut().take().map_or_else(Vec::new, |place| place.rows))
+}
+
+/// Where this thread's cases run.
+pub fn device() -> Device {
+    PLACE.with(|place| place.borrow().as_ref().map_or_else(Device::flex, |place| place.device.clone()))
+}
+
+/// How their weights are kept.
+pub fn weights() -> WeightType {
+    PLACE.with(|place| place.borrow().as_ref().map_or(WeightType::F32, |place| place.weights))
+}
 
 /// Root of the golden folders.
 pub fn golden(path: &str) -> PathBuf {
@@ -22,11 +70,21 @@ pub fn json(path: &str) -> serde_json::Value {
     serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-/// An official checkpoint of the golden set, converted by its key table and put strictly into `module`.
+/// An official checkpoint of the golden set, converted by its key table and put strictly into `module`; with the weights
+/// of this thread's place.
 pub fn load<M: Module>(module: M, table: Result<Table>, vars: &Vars, file: &str) -> M {
     let table = table.unwrap_or_else(|e| panic!("{e}"));
     let tensors = indextts_import::convert(&table, vars, &golden(file)).unwrap_or_else(|e| panic!("{e}"));
-    indextts::weights::apply(module, tensors).unwrap_or_else(|problems| panic!("{}", problems.join("\n")))
+    let module = indextts::weights::apply(module, tensors).unwrap_or_else(|problems| panic!("{}", problems.join("\n")));
+    kept(module)
+}
+
+/// `module` with the weights of this thread's place.
+pub fn kept<M: Module>(module: M) -> M {
+    match weights() {
+        WeightType::F32 => module,
+        weights => pack(module, weights, &device()),
+    }
 }
 
 /// An official configuration (`tests/configs`).
@@ -113,22 +171,16 @@ pub fn close<const D: usize>(stage: &str, got: Tensor<D>, io: &Io, name: &str, r
 
 pub fn close_slices(stage: &str, got: &[f32], want: &[f32], name: &str, relative: f64) {
     assert_eq!(got.len(), want.len(), "{stage}: length of {name}");
-    let n = want.len() as f64;
-    let mean = want.iter().map(|&v| v as f64).sum::<f64>() / n;
-    let std = (want.iter().map(|&v| (v as f64 - mean).powi(2)).sum::<f64>() / n).sqrt();
-    let tolerance = relative * std + 1e-5;
-    let (mut worst, mut dot, mut a2, mut b2) = (0f64, 0f64, 0f64, 0f64);
-    for (&a, &b) in got.iter().zip(want) {
-        let (a, b) = (a as f64, b as f64);
-        // NaN must not pass: `max` would swallow it.
-        worst = if (a - b).abs() <= worst { worst } else { (a - b).abs() };
-        dot += a * b;
-        a2 += a * a;
-        b2 += b * b;
+    let difference = Difference::between(got, want);
+    let Difference { largest, deviation, cosine, .. } = difference;
+    let elsewhere = PLACE.with(|place| place.borrow().as_ref().map(|place| place.slack));
+    let tolerance = (relative * deviation + 1e-5) * elsewhere.unwrap_or(1.0);
+    let row = Row { stage: stage.into(), name: name.into(), difference, tolerance };
+    println!("{stage:14} {name:28} max|diff| {largest:.3e}  cosine {cosine:.8}  tolerance {tolerance:.3e}");
+    if elsewhere.is_none() {
+        assert!(row.holds(), "{stage}: {name} differs by {largest:.3e}, tolerance {tolerance:.3e}");
     }
-    let cosine = dot / (a2.sqrt() * b2.sqrt()).max(1e-30);
-    println!("{stage:14} {name:28} max|diff| {worst:.3e}  cosine {cosine:.8}  tolerance {tolerance:.3e}");
-    assert!(worst <= tolerance, "{stage}: {name} differs by {worst:.3e}, tolerance {tolerance:.3e}");
+    PLACE.with(|place| place.borrow_mut().as_mut().map(|place| place.rows.push(row)));
 }
 
 /// Writes the golden folders as an official model directory of version 2.0 (flat layout) below `dir`.

@@ -4,14 +4,14 @@ use indextts::models::w2v_bert::{FeatureStats, FeatureStatsConfig, W2vBert, W2vB
 use indextts_import::config::w2v_bert::w2v_bert;
 use indextts_import::{Vars, tables};
 
-use crate::support::{Io, NETWORK, check_manifest, close, json, load, official};
+use crate::support::{Io, NETWORK, check_manifest, close, device, json, load, official};
 
 fn layer() -> usize {
     json("w2v_bert/extra.json")["layer"].as_u64().unwrap() as usize
 }
 
 fn open() -> (W2vBert, FeatureStats) {
-    let device = Device::flex();
+    let device = device();
     let (config, vars) = w2v_bert(&json("w2v_bert/config.json"), layer()).unwrap();
     let config: W2vBertConfig = serde_json::from_value(config).unwrap();
     let stats = FeatureStatsConfig { size: config.hidden_size }.init(&device);
@@ -22,8 +22,8 @@ fn open() -> (W2vBert, FeatureStats) {
 }
 
 #[test]
-fn parity_w2v_bert() {
-    let device = Device::flex();
+pub fn parity_w2v_bert() {
+    let device = device();
     let (model, stats) = open();
     let io = Io::open("w2v_bert/io.safetensors");
     for case in ["full", "oddlen"] {

@@ -6,8 +6,8 @@ use std::time::SystemTime;
 
 use indextts::audio::{decode::load_reference, loudness};
 use indextts::{
-    Emotion, EmotionClip, Error, ModelConfig, Observer, Options, REFERENCE_SECONDS, Request, Script, Speech,
-    Synthesizer, Voice, VoiceStore, device_by_name,
+    Device, Emotion, EmotionClip, Error, ModelConfig, Observer, Options, REFERENCE_SECONDS, Request, Script, Speech,
+    Synthesizer, Voice, VoiceStore,
 };
 use lru::LruCache;
 use sha2::{Digest, Sha256};
@@ -43,6 +43,7 @@ pub struct Engine<'a> {
     options: Options,
     sample_rate: u32,
     stored: VoiceStore,
+    device: Device,
     synthesizer: Option<Synthesizer>,
     voices: LruCache<String, Voice>,
     emotions: LruCache<String, EmotionClip>,
@@ -52,7 +53,7 @@ pub struct Engine<'a> {
 impl<'a> Engine<'a> {
     /// Reads what the model says of itself, but no weights.
     pub fn new(args: &'a Batch) -> Result<Self, Failure> {
-        device_by_name(&args.device)?;
+        let device = args.device.open()?;
         let files = args.model.files();
         let config = ModelConfig::read(&files)?;
         let options = settings(&args.sampling, &args.emotion, &args.precision, args.seed, Options::of(&config))?;
@@ -64,6 +65,7 @@ impl<'a> Engine<'a> {
             options,
             sample_rate: config.mel.sample_rate as u32,
             stored: voice::store(&args.voices)?,
+            device,
             synthesizer: None,
             voices: LruCache::new(READY),
             emotions: LruCache::new(READY),
@@ -96,7 +98,7 @@ impl<'a> Engine<'a> {
             other => format!("{other:?}"),
         };
         let dictionary = &self.args.reading.ja_dictionary;
-        let how = format!("{:?} {:?} {dictionary:?}", self.options(row), self.args.precision.precision());
+        let how = format!("{:?} {:?} {dictionary:?}", self.options(row), self.args.precision.precision(&self.device));
         let script = script(&text, &self.args.reading)?;
         let mut speakers = Vec::new();
         for name in script.voices().filter(|name| self.stored.contains(name)) {
@@ -121,8 +123,8 @@ impl<'a> Engine<'a> {
         let synthesizer = match &mut self.synthesizer {
             Some(synthesizer) => &*synthesizer,
             none => {
-                let (files, precision) = (self.args.model.files(), self.args.precision.precision());
-                none.insert(Synthesizer::load_with(files, precision, &device_by_name(&self.args.device)?)?)
+                let precision = self.args.precision.precision(&self.device);
+                none.insert(Synthesizer::load_with(self.args.model.files(), precision, &self.device)?)
             }
         };
         let voice = self.voices.try_get_or_insert(contents.voice.clone(), || match &row.voice {

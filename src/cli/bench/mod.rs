@@ -7,9 +7,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use indextts::audio::decode::{ReferenceAudio, load_reference};
-use indextts::{
-    Clock, Cost, Emotion, Options, REFERENCE_SECONDS, Request, Stage, Streaming, Synthesizer, device_by_name,
-};
+use indextts::{Clock, Cost, Emotion, Options, REFERENCE_SECONDS, Request, Stage, Streaming, Synthesizer};
 
 use super::Failure;
 use super::args::Bench;
@@ -39,9 +37,9 @@ pub fn run(args: &Bench, quiet: bool) -> Result<(), Failure> {
     let clip = args.voice.as_deref().map(|path| load_reference(path, REFERENCE_SECONDS)).transpose()?;
     let bar = spinner(quiet);
     bar.set_message("loading");
-    let device = device_by_name(&args.device)?;
+    let device = args.device.open()?;
     let clock = Clock::start();
-    let synthesizer = Synthesizer::load_with(args.model.files(), args.precision.precision(), &device)?;
+    let synthesizer = Synthesizer::load_with(args.model.files(), args.precision.precision(&device), &device)?;
     let (load, load_cpu) = clock.elapsed();
     let loaded = Memory::now();
 

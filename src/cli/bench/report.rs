@@ -198,7 +198,7 @@ impl Report<'_> {
             .collect();
         json!({
             "version": env!("CARGO_PKG_VERSION"),
-            "precision": format!("{:?}", self.args.precision.precision()),
+            "precision": format!("{:?}", self.args.precision),
             "beams": self.options.decode.beams,
             "steps": self.options.steps,
             "guidance": self.options.guidance,

@@ -73,7 +73,7 @@ impl Gpt {
 
     /// An empty cache for decoding with this network.
     pub fn cache(&self) -> KvCache {
-        KvCache::new(self.blocks.len())
+        KvCache::new(self.blocks.len()).kept_as(self.head.half())
     }
 
     /// The prompt up to the start of speech: `conditioning` `[1, rows, dim]` and a text -> `[1, rows + text + 2, dim]`.

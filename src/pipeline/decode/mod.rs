@@ -165,6 +165,17 @@ pub fn decode(
     })
 }
 
+/// The logits from which each of `codes` is chosen after `prefix`, when the codes before it are fed: `[codes, vocabulary]`.
+/// There is at least one code.
+pub fn step_logits(gpt: &Gpt, prefix: Tensor<3>, codes: &[u32], positions: Positions) -> Tensor<2> {
+    let mut cache = gpt.cache();
+    let mut rows = vec![gpt.prefill(prefix, &mut cache)];
+    for (k, code) in codes.iter().enumerate().take(codes.len().saturating_sub(1)) {
+        rows.push(gpt.step(&[*code], positions.of(k + 1), &mut cache));
+    }
+    Tensor::cat(rows, 0)
+}
+
 /// How the sequences go on: sequence `i` becomes the old sequence `sources[i]` followed by `codes[i]`.
 #[derive(Debug, Clone)]
 struct Next {
