@@ -86,9 +86,10 @@ pub struct Say {
     #[arg(long, group = "live", conflicts_with = "loudness")]
     pub play: bool,
 
-    /// Length of the first piece of a stream, in seconds; every further one is twice as long
-    #[arg(long, value_name = "S", requires = "live", default_value_t = 0.5)]
-    pub first_chunk: f64,
+    /// Length of the first piece of a stream, in seconds; every further one is twice as long. If not given, pieces are as
+    /// short as the speed of the machine allows without a gap, or begin with 0.5 where a seed is given
+    #[arg(long, value_name = "S", requires = "live")]
+    pub first_chunk: Option<f64>,
 
     /// Samples alone: 16-bit little-endian mono, without the header of a wav file
     #[arg(long, requires = "stream")]
@@ -98,7 +99,7 @@ pub struct Say {
     #[arg(long, value_name = "LUFS", allow_hyphen_values = true, conflicts_with = "stream")]
     pub loudness: Option<f64>,
 
-    /// Subtitles beside the output, one cue a segment
+    /// Subtitles beside the output, one cue a segment; json has the times of the words too, with models that can tell (nano)
     #[arg(long, value_enum, value_name = "FORMAT", conflicts_with = "stream")]
     pub subtitles: Option<SubtitleFormat>,
 
@@ -111,9 +112,9 @@ pub struct Say {
     #[command(flatten)]
     pub precision: PrecisionArgs,
 
-    /// Same seed on the same device: same bytes
-    #[arg(long, default_value_t = 0)]
-    pub seed: u64,
+    /// Same seed on the same device: same bytes; 0 if not given
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
 
     #[command(flatten)]
     pub reading: ReadingArgs,
@@ -584,7 +585,7 @@ pub const HUB: &str = "https://huggingface.co";
 #[cfg(feature = "pull")]
 #[derive(Debug, ClapArgs)]
 pub struct Pull {
-    /// The model: indextts-2, or a registry file of your own (.toml)
+    /// The model: indextts-2, indextts-2.5, or a registry file of your own (.toml)
     pub name: String,
 
     /// The model directory to make; models/NAME if not given
