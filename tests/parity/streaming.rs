@@ -76,6 +76,8 @@ struct Report {
     spectral: f32,
     /// Step between the samples at a seam, of the typical step: the largest.
     step: f32,
+    /// The largest step of the speech in one go, of the typical one: a click is larger.
+    natural: f32,
     /// Energy of what is above speech (second differences) around a seam, against the same place in one go, dB: the largest.
     energy: f32,
     seams: usize,
@@ -103,6 +105,7 @@ fn compare(pieces: &[Chunk], want: &[f32]) -> Report {
         difference: level(got.iter().zip(want).map(|(a, b)| a - b)) / level(want.iter().copied()),
         spectral: spectral_distance(&got, want),
         step: largest(&|seam| (got[seam] - got[seam - 1]).abs() / typical),
+        natural: steps(want).into_iter().map(f32::abs).fold(0.0, f32::max) / typical,
         energy: largest(&|seam| 20.0 * (around(&got, seam) / around(want, seam)).log10()),
         seams: seams.len(),
     }
@@ -110,10 +113,10 @@ fn compare(pieces: &[Chunk], want: &[f32]) -> Report {
 
 impl Report {
     fn print(&self, name: &str) {
-        let Self { difference, spectral, step, energy, seams } = self;
+        let Self { difference, spectral, step, natural, energy, seams } = self;
         println!(
             "streaming, {name}: {seams} seams, difference {difference:.4} of the level, log-spectral distance {spectral:.2} dB, \
-             steps at seams up to {step:.2} of the typical one, energy there up to {energy:+.1} dB"
+             steps at seams up to {step:.2} of the typical one (elsewhere {natural:.2}), energy there up to {energy:+.1} dB"
         );
     }
 }
@@ -132,8 +135,8 @@ fn chunks_join_to_the_speech_of_one_go() {
     assert!(report.step < 4.0, "a click of {} times the typical step", report.step);
 }
 
-/// With the model that is built in, which speaks: a stream differs from the speech in one go by less than two draws of the flow
-/// matching's noise do, and no seam is heard.
+/// With the model that is built in, which speaks: a stream is nearer to the speech in one go than that is to itself a
+/// little later, and no seam is heard.
 #[cfg(feature = "nano")]
 #[test]
 fn a_stream_of_speech_has_no_seams() {
@@ -148,12 +151,15 @@ fn a_stream_of_speech_has_no_seams() {
     };
     let whole = Options { seed: 3, trim: false, ..nano.default_options() };
     let want = joined(&spoken(&whole));
+    // 40 ms: what is at the wrong place is at least as far from its own.
+    let late = spectral_distance(&want[..want.len() - 882], &want[882..]);
+    println!("40 ms late: log-spectral distance {late:.2} dB");
     for (name, first_seconds) in [("nano, from 0.3 s", Some(0.3)), ("nano, at the machine's pace", None)] {
         let pieces = spoken(&Options { streaming: Some(Streaming { first_seconds }), ..whole.clone() });
         let report = compare(&pieces, &want);
         report.print(name);
         assert!(report.seams >= 1, "{} pieces", pieces.len());
-        assert!(report.spectral < 3.0 && report.step < 4.0 && report.energy < 6.0);
+        assert!(report.spectral < late && report.step < report.natural && report.energy < 6.0);
     }
 }
 
