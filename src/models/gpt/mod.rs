@@ -13,7 +13,7 @@ pub use blocks::Block;
 pub use conditioning::{EmotionEncoder, LatentSpeaker, SpeakerEncoder, VectorSpeaker};
 pub use config::{Conditioning, EncoderConfig, GptConfig};
 
-use crate::kernels::{Bits, in_pool};
+use crate::kernels::{Bits, in_pool, on_cpu};
 use crate::nn::kv_cache::KvCache;
 use crate::nn::linear::Linear;
 use crate::{Error, Result};
@@ -100,14 +100,16 @@ impl Gpt {
     /// Feeds one code per sequence held in `cache`, all at row `position` of the position table; returns the logits of
     /// the next codes, `[sequences, codes]`.
     pub fn step(&self, codes: &[u32], position: usize, cache: &mut KvCache) -> Tensor<2> {
-        in_pool(|| {
-            let device = self.head.device();
+        let device = self.head.device();
+        let run = || {
             let position = self.code_positions.weight.val().narrow(0, position, 1).unsqueeze::<3>();
             let ids = Tensor::<1, Int>::from_data(ids(codes), &device).unsqueeze_dim(1);
             let x = self.code_embedding.forward(ids) + position;
             let x = self.blocks.iter().zip(cache.step()).fold(x, |x, (block, layer)| block.step(x, layer));
             self.head.forward(self.output_norm(x)).squeeze_dim(1)
-        })
+        };
+        // Other devices queue their work by the thread that it comes from.
+        if on_cpu(&device) { in_pool(run) } else { run() }
     }
 
     /// The state that predicts each of `codes`: `[1, codes, dim]`, the input of 2.0's `gpt_layer`. pipeline.md 2.7.
