@@ -42,7 +42,7 @@ pub use kernels::{Bits, WeightType};
 pub use pipeline::{
     Chunk, Clock, Conditioning, Cost, Difference, Emotion, EmotionClip, EmotionVector, Noise, Observer, Options,
     Precision, Progress, REFERENCE_SECONDS, ReferenceFeatures, Request, Script, Segment, Speech, Stage, StageOutput,
-    Streaming, Synthesizer, Timings, Trace, Utterance, Voice, VoiceInfo, VoiceStore, Work,
+    Streaming, Synthesizer, Timings, Trace, Utterance, Voice, VoiceInfo, VoiceStore, Word, Work,
 };
 pub use text::{Language, TextOptions};
 #[cfg(feature = "webgpu")]

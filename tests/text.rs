@@ -321,7 +321,7 @@ fn anything() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_text_is_lost(text in anything(), language in prop::sample::select(vec!["en", "zh", "es", "ja", "ar"])) {
@@ -348,7 +348,9 @@ proptest! {
         for front_end in FRONT_ENDS.iter() {
             let options = TextOptions { faithful, ..options("en") };
             let Ok(reading) = front_end.read(&text, max_tokens, &options) else { continue };
-            prop_assert!(reading.segments.iter().all(|segment| segment.len() <= max_tokens + 1));
+            // The reference never takes a marked reading apart (text specification C.3).
+            let marked = faithful && reading.spoken.contains("<|SPECIAL_TOKEN_");
+            prop_assert!(marked || reading.segments.iter().all(|segment| segment.len() <= max_tokens + 1));
             let letters = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).count();
             if !reading.spoken.contains('<') {
                 let divided: usize = reading.texts.iter().map(|text| letters(text)).sum();

@@ -83,6 +83,7 @@ def configuration(g: gpt.model.Config, s: s2mel.model.Config, statistics, layers
             "model_dim": g.width, "layers": g.layers, "heads": g.heads, "max_mel_tokens": g.max_codes, "max_text_tokens": g.max_text,
             "number_text_tokens": g.text, "number_mel_codes": g.codes + 2, "start_mel_token": g.start, "stop_mel_token": g.stop,
             "start_text_token": 0, "stop_text_token": 1, "condition_type": "conformer_perceiver", "emo_condition_module": module,
+            "alignment": {"layers": list(gpt.model.GUIDED_LAYERS), "heads": gpt.model.GUIDED_HEADS},
         },
         "semantic_codec": {"codebook_size": s.codes, "hidden_size": s.content, "codebook_dim": s.code_dim, "vocos_dim": s.vocos,
                            "vocos_intermediate_dim": s.vocos_inner, "vocos_num_layers": s.vocos_layers},

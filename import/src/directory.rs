@@ -1,5 +1,6 @@
 //! From a directory of official files to a model directory.
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use burn_pack::Writer;
@@ -11,6 +12,9 @@ use crate::manifest::{FileEntry, Manifest, Origin, WeightSummary, sha256};
 use crate::model::{Model, WeightFile};
 use crate::quantize::Quantize;
 use crate::report::{FileReport, Report};
+
+/// Directories of other processes that an import moves aside before it gives up.
+const ATTEMPTS: usize = 8;
 
 /// Names and shapes a model expects, by canonical file.
 pub type Schema = BTreeMap<String, BTreeMap<String, Vec<usize>>>;
@@ -95,18 +99,14 @@ impl Import {
         };
         std::fs::create_dir_all(&parent).map_err(Error::io("create", &parent))?;
         if target.exists() && !options.overwrite {
-            return Err(Error::Target {
-                path: target.into(),
-                what: "already exists".into(),
-                hint: "Choose another directory, or replace it with --force".into(),
-            });
+            return Err(taken(target));
         }
         let staging = tempfile::Builder::new()
             .prefix(".indextts-import-")
             .tempdir_in(&parent)
             .map_err(Error::io("create a temporary directory in", &parent))?;
         self.write_files(staging.path(), options)?;
-        publish(staging, target)
+        publish(staging, target, options.overwrite)
     }
 
     fn write_files(self, dir: &Path, options: &mut ImportOptions<'_>) -> Result<()> {
@@ -206,26 +206,41 @@ fn entry(dir: &Path, name: &str, weights: Option<WeightSummary>, origin: Vec<Ori
     Ok(FileEntry { path: name.into(), bytes, sha256, weights, origin })
 }
 
-/// Puts the finished directory in its place; an existing one is moved aside first and removed last.
-fn publish(staging: tempfile::TempDir, target: &Path) -> Result<()> {
-    let old = target.with_file_name(format!(
-        ".{}-replaced-{}",
-        target.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned()),
-        std::process::id()
-    ));
-    let replaced = target.exists();
-    if replaced {
-        std::fs::rename(target, &old).map_err(Error::io("move aside", target))?;
+fn taken(target: &Path) -> Error {
+    Error::Target {
+        path: target.into(),
+        what: "already exists".into(),
+        hint: "Choose another directory, or replace it with --force".into(),
     }
-    if let Err(e) = std::fs::rename(staging.path(), target) {
-        if replaced {
-            std::fs::rename(&old, target).map_err(Error::io("put back", target))?;
+}
+
+/// Puts the finished directory in its place; one that may be overwritten is moved aside first and removed last. Other processes
+/// may do the same meanwhile: no directory takes the place of one with files in it, so each of them succeeds or moves it aside.
+fn publish(staging: tempfile::TempDir, target: &Path, overwrite: bool) -> Result<()> {
+    let name = target.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+    let mut aside = Vec::new();
+    loop {
+        let old = target.with_file_name(format!(".{name}-replaced-{}-{}", std::process::id(), aside.len()));
+        match overwrite.then(|| std::fs::rename(target, &old)) {
+            Some(Ok(())) => aside.push(old),
+            Some(Err(e)) if e.kind() != ErrorKind::NotFound => return Err(Error::io("move aside", target)(e)),
+            _ => {}
         }
-        return Err(Error::io("put in place", target)(e));
+        match std::fs::rename(staging.path(), target) {
+            Ok(()) => break,
+            Err(_) if target.exists() && !overwrite => return Err(taken(target)),
+            Err(_) if target.exists() && aside.len() < ATTEMPTS => {}
+            Err(e) => {
+                if let Some(old) = aside.pop() {
+                    std::fs::rename(&old, target).map_err(Error::io("put back", target))?;
+                }
+                return Err(Error::io("put in place", target)(e));
+            }
+        }
     }
     // Renamed away: nothing is left for the guard to remove.
     let _ = staging.keep();
-    if replaced {
+    for old in aside {
         std::fs::remove_dir_all(&old).map_err(Error::io("remove the replaced", &old))?;
     }
     Ok(())

@@ -13,18 +13,27 @@ pub fn integrated(samples: &[f32], rate: u32) -> Option<f64> {
     meter.loudness_global().ok().filter(|loudness| loudness.is_finite())
 }
 
-/// Brings `samples` to `target` LUFS, or as near as their peaks allow. What has no loudness stays as it is.
+/// Whether speech can have `target` LUFS.
 ///
 /// # Errors
 /// [`Error::Input`] for a target outside -70 to -5.
-pub fn normalize(samples: &mut [f32], rate: u32, target: f64) -> Result<()> {
-    if !(-70.0..=-5.0).contains(&target) {
-        return Err(Error::Input {
+pub fn check(target: f64) -> Result<()> {
+    match (-70.0..=-5.0).contains(&target) {
+        true => Ok(()),
+        false => Err(Error::Input {
             name: "loudness".into(),
             got: format!("{target} LUFS"),
             expected: "-70 to -5 LUFS; -16 is usual for speech".into(),
-        });
+        }),
     }
+}
+
+/// Brings `samples` to `target` LUFS, or as near as their peaks allow. What has no loudness stays as it is.
+///
+/// # Errors
+/// As [`check`].
+pub fn normalize(samples: &mut [f32], rate: u32, target: f64) -> Result<()> {
+    check(target)?;
     let Some(loudness) = integrated(samples, rate) else { return Ok(()) };
     let peak = samples.iter().fold(0.0f32, |peak, sample| peak.max(sample.abs()));
     let gain = (10f64.powf((target - loudness) / 20.0) as f32).min(PEAK / peak);

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use indextts::audio::decode::load_reference;
 use indextts::audio::encode::{self, Encoding};
+use indextts::audio::quality::ClipQuality;
 use indextts::audio::{loudness, wav};
 use indextts::{Emotion, EmotionVector, Options, Progress, REFERENCE_SECONDS, Request, Streaming, Synthesizer};
 
@@ -13,7 +14,7 @@ use super::args::Say;
 use super::options::{is_file, settings};
 use super::progress::stages;
 use super::sink::{Bytes, Sink};
-use super::subtitles::{self, Cue};
+use super::subtitles::{self, Cues};
 use super::text::{script, text_options, typed_text};
 use super::voice;
 
@@ -22,7 +23,7 @@ pub fn run(args: &Say, quiet: bool) -> Result<(), Failure> {
     let script = script(&text, &args.reading)?;
     let text_options = text_options(&args.reading)?;
     // What was typed is checked before the model is there; the model may replace the rest.
-    settings(&args.sampling, &args.emotion, &args.precision, args.seed, Options::default())?;
+    settings(&args.sampling, &args.emotion, &args.precision, args.seed.unwrap_or(0), Options::default())?;
     let vector = args.emotion.emotion_vector.as_deref().map(str::parse::<EmotionVector>).transpose()?;
     let output = match &args.output {
         Some(path) => path.as_path(),
@@ -40,6 +41,7 @@ pub fn run(args: &Say, quiet: bool) -> Result<(), Failure> {
     if !args.stream {
         Encoding::of(output).check()?;
     }
+    args.loudness.map(loudness::check).transpose()?;
     let plays = plays(args);
     let writes = !args.stream && (!plays || args.output.is_some());
     if plays && !writes && args.subtitles.is_some() {
@@ -49,6 +51,9 @@ pub fn run(args: &Say, quiet: bool) -> Result<(), Failure> {
     let voices = voice::store(&args.voices)?;
     let clip = args.voice.as_deref().filter(|voice| is_file(voice, &voices)).map(Path::new);
     let reference = clip.map(|path| load_reference(path, REFERENCE_SECONDS)).transpose()?;
+    for warning in reference.iter().flat_map(|clip| ClipQuality::of(clip).warnings()) {
+        eprintln!("warning: {warning}");
+    }
     let emotion_reference =
         args.emotion.emotion_audio.as_deref().map(|path| load_reference(path, REFERENCE_SECONDS)).transpose()?;
 
@@ -57,9 +62,13 @@ pub fn run(args: &Say, quiet: bool) -> Result<(), Failure> {
     bar.set_prefix("loading");
     let device = args.device.open()?;
     let synthesizer = Synthesizer::load_with(args.model.files(), args.precision.precision(&device), &device)?;
-    let options = settings(&args.sampling, &args.emotion, &args.precision, args.seed, synthesizer.default_options())?;
-    let streaming = (args.stream || plays).then_some(Streaming { first_seconds: args.first_chunk });
-    let mut options = Options { text: text_options, streaming, ..options };
+    let seed = args.seed.unwrap_or(0);
+    let options = settings(&args.sampling, &args.emotion, &args.precision, seed, synthesizer.default_options())?;
+    // Chunks that follow the machine's speed are not of the same bytes each time, which a typed seed asks for.
+    let fixed = args.seed.map(|_| Streaming::FIRST_SECONDS);
+    let streaming = (args.stream || plays).then_some(Streaming { first_seconds: args.first_chunk.or(fixed) });
+    let word_times = args.subtitles == Some(subtitles::Format::Json);
+    let mut options = Options { text: text_options, streaming, word_times, ..options };
     if (args.stream || plays) && args.sampling.beams.is_none() {
         options.decode.beams = 1;
     }
@@ -87,18 +96,16 @@ pub fn run(args: &Say, quiet: bool) -> Result<(), Failure> {
         ControlFlow::Continue(())
     };
     let rate = synthesizer.sample_rate();
-    let (mut samples, mut first, mut cues) = (Vec::new(), None, Vec::<Cue>::new());
+    let (mut samples, mut first, mut cues) = (Vec::new(), None, Cues::default());
     let mut other = |name: &str| voice::named(Some(name), &synthesizer, &voices);
     let mut utterance = synthesizer.plan_script(&script, &request, &mut other, &mut observer)?;
     let mut sink = sink(args, output, rate)?;
     let mut count = 0;
     while let Some(chunk) = utterance.next_chunk(&synthesizer, &mut observer)? {
         first.get_or_insert_with(|| start.elapsed());
-        let at = |samples: usize| samples as f64 / f64::from(rate);
-        let start = at(count + chunk.silence);
-        count += chunk.samples.len();
         let text = utterance.text(chunk.segment).unwrap_or_default();
-        cues.push(Cue { start, end: at(count), text: text.into() });
+        cues.add(&chunk, count as f64 / f64::from(rate), text, rate);
+        count += chunk.samples.len();
         if let Some(sink) = &mut sink {
             sink.put(&chunk.samples)?;
         }
@@ -126,7 +133,7 @@ pub fn run(args: &Say, quiet: bool) -> Result<(), Failure> {
         sink.finish()?;
     }
     if let Some(format) = args.subtitles {
-        println!("{}", subtitles::write(&cues, output, format)?.display());
+        println!("{}", subtitles::write(&cues.all, output, format)?.display());
     }
     if !quiet {
         let seconds = count as f64 / f64::from(rate);

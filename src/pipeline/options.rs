@@ -41,6 +41,8 @@ pub struct Options {
     pub text: TextOptions,
     /// Give out the samples of a segment while the rest of it is still being made; none gives out whole segments.
     pub streaming: Option<Streaming>,
+    /// Find out when each word is spoken; only models whose attention was trained to show it can tell.
+    pub word_times: bool,
     /// Draw the exemplar of each emotion instead of taking the nearest speaker's.
     pub random_exemplars: bool,
     /// Balance and limit emotion vectors as the reference's WebUI does.
@@ -49,20 +51,25 @@ pub struct Options {
 
 /// How a segment is cut into chunks. Only a single beam settles codes before the end of its segment; with several, and
 /// where a length in seconds is asked for, a chunk is a segment.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Streaming {
     /// Length of a segment's first chunk. Every further one is twice as long, up to [`Streaming::LONGEST_SECONDS`]: the
     /// work that chunks cost on top shrinks, while what has been given out still covers the time that they take.
-    pub first_seconds: f64,
+    ///
+    /// With none chunks follow the speed of the machine: the first is as short as one that lasts until the next can be, and
+    /// every further one is as long as what has been given out allows. The samples then differ a little from run to run,
+    /// as the flow matching hears other frames around a seam.
+    pub first_seconds: Option<f64>,
 }
 
 impl Streaming {
     pub const LONGEST_SECONDS: f64 = 8.0;
-}
+    /// Where the speed of the machine is not to decide, or is not enough.
+    pub const FIRST_SECONDS: f64 = 0.5;
 
-impl Default for Streaming {
-    fn default() -> Self {
-        Self { first_seconds: 0.5 }
+    /// Chunks of the same lengths each time.
+    pub fn fixed() -> Self {
+        Self { first_seconds: Some(Self::FIRST_SECONDS) }
     }
 }
 
@@ -106,9 +113,15 @@ impl Options {
             retries: 0,
             text: TextOptions::default(),
             streaming: None,
+            word_times: false,
             random_exemplars: false,
             balanced_emotions: false,
         }
+    }
+
+    /// How often a chunk's flow matching asks its network: with guidance twice a step.
+    pub(super) fn evaluations(&self) -> usize {
+        self.steps * if self.guidance == 0.0 { 1 } else { 2 }
     }
 
     /// Refuses values that no synthesis can work with.
@@ -131,7 +144,7 @@ impl Options {
         if self.seconds.is_some_and(|seconds| !(0.1..=36_000.0).contains(&seconds)) {
             return wrong("seconds", format!("{:?}", self.seconds), "a number from 0.1 to 36000");
         }
-        if let Some(Streaming { first_seconds }) = self.streaming
+        if let Some(Streaming { first_seconds: Some(first_seconds) }) = self.streaming
             && !(0.1..=60.0).contains(&first_seconds)
         {
             return wrong("first chunk", format!("{first_seconds} s"), "0.1 to 60 s");

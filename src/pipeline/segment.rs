@@ -17,6 +17,7 @@ use super::decode::Decoding;
 use super::finish::audible;
 use super::networks::check_codes;
 use super::options::{Options, Streaming};
+use super::pace::Made;
 use super::plausible::doubt;
 use super::progress::{Stage, Timings};
 use super::synthesize::{Conditioning, Noise, Synthesizer, observe, stream};
@@ -25,7 +26,7 @@ use super::voice::Voice;
 /// Seconds behind a chunk that are decoded for its sake.
 const LOOKAHEAD: f64 = 0.16;
 /// Settled frames that prompt a chunk: 2 s.
-const CONTEXT: usize = 172;
+pub(super) const CONTEXT: usize = 172;
 /// Samples over which a chunk takes over from the one before: 5 ms.
 const FADE: usize = 110;
 
@@ -38,15 +39,21 @@ pub type SegmentObserver<'a> = dyn FnMut(Stage, usize, Option<usize>) -> Control
 /// A segment in work. It holds no reference to the networks and can be continued by any thread.
 #[derive(Debug, Clone)]
 pub(super) struct SegmentInWork {
-    ids: Vec<u32>,
-    decoding: Decoding,
+    pub ids: Vec<u32>,
+    pub decoding: Decoding,
     rng: ChaCha8Rng,
     noise: Noise,
     /// Settled frames `[1, bins, frames]`, on the model's scale.
     mel: Option<Tensor<3>>,
     /// What the last chunk made of the time behind its end; the next one fades in over it.
     tail: Vec<f32>,
-    chunks: u32,
+    pub chunks: u32,
+    /// Codes up to which the chunks so far went, lookahead left out.
+    pub given: usize,
+    /// Seconds of sound that were given out and are not heard yet; none before the first chunk of all.
+    pub ahead: Option<f64>,
+    /// Mel frames that a code became.
+    pub frames_per_code: f64,
     /// Attempts that were thrown away.
     retries: u32,
     doubt: Option<&'static str>,
@@ -63,6 +70,9 @@ impl SegmentInWork {
             mel: None,
             tail: Vec::new(),
             chunks: 0,
+            given: 0,
+            ahead: None,
+            frames_per_code: 0.0,
             retries: 0,
             doubt: None,
             over: false,
@@ -70,7 +80,7 @@ impl SegmentInWork {
     }
 
     /// A segment whose codes are known.
-    pub fn given(ids: &[u32], codes: &[u32], options: &Options, noise: Noise) -> Self {
+    pub fn of_codes(ids: &[u32], codes: &[u32], options: &Options, noise: Noise) -> Self {
         Self::new(ids, Decoding::given(codes), options, noise)
     }
 
@@ -89,12 +99,17 @@ impl SegmentInWork {
         self.decoding.clone().finish()
     }
 
+    /// Attempts that were thrown away.
+    pub fn retries(&self) -> u32 {
+        self.retries
+    }
+
     /// All frames `[1, bins, frames]` so far, on the model's scale.
     pub fn mel(&self) -> Option<&Tensor<3>> {
         self.mel.as_ref()
     }
 
-    fn frames(&self) -> usize {
+    pub fn frames(&self) -> usize {
         self.mel.as_ref().map_or(0, |mel| mel.dims()[2])
     }
 }
@@ -131,7 +146,13 @@ impl Synthesizer {
         let streaming = options.streaming.as_ref().filter(|_| options.seconds.is_none());
         let rate = self.code_rate();
         let lookahead = (LOOKAHEAD * rate).ceil() as usize;
-        let wanted = streaming.map_or(usize::MAX, |s| s.codes(segment.chunks, rate) + lookahead);
+        let end_code = match streaming.map(|streaming| streaming.first_seconds) {
+            None => usize::MAX - lookahead,
+            Some(Some(first)) => Streaming::codes(first, segment.chunks, rate),
+            Some(None) => self.paced(segment, voice, options, lookahead).await?.max(segment.given + 1),
+        };
+        let wanted = end_code + lookahead;
+        let before = Made::until(segment, timings);
         self.decode(segment, wanted, options, timings, observer).await?;
         while streaming.is_none() && self.is_doubtful(segment) && segment.retries < options.retries {
             segment.retries += 1;
@@ -152,9 +173,10 @@ impl Synthesizer {
             Ok((networks.s2mel.regulator.forward(features, frames), works.content(prefix, codes.len(), frames)))
         })?;
         let frames = condition.dims()[1];
+        segment.frames_per_code = frames as f64 / codes.len() as f64;
+        let heard = voice.prompt_mel.dims()[2] + settled.min(CONTEXT) + frames - settled;
         let mut mel = timings.measure_work(Stage::Mel, || {
             let mel = self.flow(segment, condition, voice, options, observer)?;
-            let heard = voice.prompt_mel.dims()[2] + settled.min(CONTEXT) + frames - settled;
             Ok((mel, works.flow(heard, frames - settled, options.steps, options.guidance > 0.0)))
         })?;
         let mut frames = frames;
@@ -168,10 +190,12 @@ impl Synthesizer {
         let render = async {
             observe(observer, Stage::Wave, 0, None)?;
             let context = settled.min(self.config.bigvgan.reach());
+            let frames = context + mel.dims()[2];
             let wave = self.render(segment.mel.as_ref(), mel.clone()).await?;
-            Ok((wave, works.vocoder(context + mel.dims()[2])))
+            Ok(((wave, frames), works.vocoder(frames)))
         };
-        let wave = timings.measure_work_async(Stage::Wave, render).await?;
+        let (wave, read) = timings.measure_work_async(Stage::Wave, render).await?;
+        self.pace.learn(&before.since(segment, timings, heard * options.evaluations(), read));
         let hop = self.config.mel.hop_length;
         let mut samples = wave;
         let fade = segment.tail.len() as f32;
@@ -187,6 +211,7 @@ impl Synthesizer {
         });
         segment.tail = rest.into_iter().take(FADE).collect();
         segment.chunks += 1;
+        segment.given = end_code;
         segment.over = last;
         Ok(samples)
     }
@@ -228,7 +253,8 @@ impl Synthesizer {
 
     fn is_doubtful(&self, segment: &mut SegmentInWork) -> bool {
         let codes = segment.codes();
-        segment.doubt = doubt(&codes.codes, self.code_rate(), segment.ids.len(), codes.stopped);
+        let vocabulary = self.config.gpt.text_tokens;
+        segment.doubt = doubt(&codes.codes, self.code_rate(), segment.ids.len(), vocabulary, codes.stopped);
         segment.doubt.is_some()
     }
 
@@ -316,10 +342,10 @@ impl Synthesizer {
 }
 
 impl Streaming {
-    /// Codes of a segment that are to be there, lookahead aside, for its chunk number `chunk`; a second
-    /// has `rate` of them.
-    fn codes(&self, chunk: u32, rate: f64) -> usize {
-        let first = ((self.first_seconds * rate).round() as usize).max(1);
+    /// Codes of a segment that are to be there, lookahead aside, for its chunk number `chunk`, if its first is `first` seconds
+    /// long; a second has `rate` of them.
+    pub(super) fn codes(first: f64, chunk: u32, rate: f64) -> usize {
+        let first = ((first * rate).round() as usize).max(1);
         // 1, 3, 7, ...: every chunk is twice as long as the one before, up to the longest.
         let longest = (Self::LONGEST_SECONDS * rate) as usize;
         (0..=chunk).map(|i| first.saturating_mul(1 << i.min(16)).min(longest.max(first))).sum()
@@ -332,8 +358,7 @@ mod tests {
 
     #[test]
     fn chunks_double_up_to_the_longest() {
-        let streaming = Streaming { first_seconds: 0.5 };
-        let ends: Vec<usize> = (0..7).map(|chunk| streaming.codes(chunk, 50.0)).collect();
+        let ends: Vec<usize> = (0..7).map(|chunk| Streaming::codes(0.5, chunk, 50.0)).collect();
         assert_eq!(ends, [25, 75, 175, 375, 775, 1175, 1575]);
     }
 }

@@ -21,6 +21,7 @@ use crate::{Error, ModelFiles, Result};
 use super::emotion::{Emotion, EmotionVector};
 use super::networks::{Codec, Networks, Precision, check_codes};
 use super::options::Options;
+use super::pace::Pace;
 use super::progress::{Observer, Stage, Timings};
 use super::read_emotion;
 use super::script::Script;
@@ -74,7 +75,8 @@ pub struct Segment {
 #[derive(Debug, Clone)]
 pub struct Conditioning(pub(super) Tensor<3>);
 
-/// A loaded model. Holds no per-request state: one instance serves any number of threads.
+/// A loaded model. Holds no per-request state, only what it has learned of the machine's speed: one instance serves any number
+/// of threads.
 pub struct Synthesizer {
     files: ModelFiles,
     pub(super) config: ModelConfig,
@@ -82,6 +84,7 @@ pub struct Synthesizer {
     pub(super) text: TextFrontEnd,
     precision: Precision,
     pub(super) device: Device,
+    pub(super) pace: Pace,
 }
 
 impl Synthesizer {
@@ -103,7 +106,7 @@ impl Synthesizer {
         let config = ModelConfig::read(&files)?;
         let networks = Networks::load(&files, &config, precision, device)?;
         let text = TextFrontEnd::load(&files, config.gpt.text_tokens, config.gpt.text_positions)?;
-        Ok(Self { files, config, networks, text, precision, device: device.clone() })
+        Ok(Self { files, config, networks, text, precision, device: device.clone(), pace: Pace::default() })
     }
 
     pub fn config(&self) -> &ModelConfig {
@@ -375,7 +378,7 @@ impl Synthesizer {
         options: &Options,
         noise: Noise,
     ) -> Result<Segment> {
-        let mut segment = SegmentInWork::given(ids, codes, options, noise);
+        let mut segment = SegmentInWork::of_codes(ids, codes, options, noise);
         let options = Options { streaming: None, retries: 0, ..options.clone() };
         let (timings, observer) = (&mut Timings::default(), &mut |_, _, _| ControlFlow::Continue(()));
         let samples = wait(self.advance(&mut segment, voice, conditioning, &options, timings, observer))?;

@@ -1,4 +1,8 @@
 //! A request on its way: planned once, then spoken piece by piece.
+use std::ops::Range;
+
+use web_time::Instant;
+
 use super::finish::fade_out;
 use super::options::Options;
 use super::progress::{Observer, Progress, Stage, Timings, report};
@@ -6,6 +10,7 @@ use super::script::Script;
 use super::segment::SegmentInWork;
 use super::synthesize::{Conditioning, Noise, Request, Synthesizer};
 use super::voice::Voice;
+use super::words::{self, Word};
 use super::{Emotion, Speech};
 use crate::readback::wait;
 use crate::text::{Language, Reading};
@@ -22,6 +27,8 @@ pub struct Chunk {
     pub segment: usize,
     /// Whether that segment ends with them.
     pub ends_segment: bool,
+    /// With the last chunk of a segment: its words, if [`Options::word_times`] asks for them and the model can tell.
+    pub words: Vec<Word>,
 }
 
 /// A [`Request`] whose text is split and whose voices and emotions are set.
@@ -42,6 +49,8 @@ pub struct Utterance {
     end_pause: u32,
     /// Of a length that was asked for.
     seconds_per_token: Option<f64>,
+    /// When the first samples were given out, and the seconds given out since.
+    given: Option<(Instant, f64)>,
     timings: Timings,
     codes: usize,
     warnings: Vec<String>,
@@ -66,6 +75,8 @@ struct Segment {
     cast: usize,
     /// Silence before it, milliseconds.
     pause: u32,
+    /// Its words with their tokens, where times are wanted.
+    words: Vec<(String, Range<usize>)>,
 }
 
 impl Utterance {
@@ -87,6 +98,7 @@ impl Utterance {
             options: request.options.clone(),
             end_pause: script.end_pause,
             seconds_per_token: None,
+            given: None,
             timings: Timings::default(),
             codes: 0,
             warnings: Vec::new(),
@@ -116,7 +128,7 @@ impl Utterance {
                 language: reading.language,
                 rate: part.rate,
             });
-            utterance.add(reading, part.pause);
+            utterance.add(synthesizer, reading, part.pause);
         }
         if utterance.segments.is_empty() {
             return Err(Error::Input {
@@ -139,15 +151,19 @@ impl Utterance {
     }
 
     /// Adds the segments of `reading` to what the last cast speaks.
-    fn add(&mut self, reading: Reading, pause: Option<u32>) {
+    fn add(&mut self, synthesizer: &Synthesizer, reading: Reading, pause: Option<u32>) {
         let mut pause = pause;
-        for (pieces, text) in reading.segments.iter().zip(reading.texts) {
+        let timed = self.options.word_times && synthesizer.config.gpt.alignment.is_some();
+        for (index, (pieces, text)) in reading.segments.iter().zip(&reading.texts).enumerate() {
+            let words =
+                if timed { words::of_segment(&reading, index, &synthesizer.silent_tokens()) } else { Vec::new() };
             let between = if self.segments.is_empty() { 0 } else { self.options.interval_silence };
             self.segments.push(Segment {
                 ids: pieces.iter().map(|piece| piece.id).collect(),
-                text,
+                text: text.clone(),
                 cast: self.casts.len() - 1,
                 pause: pause.take().unwrap_or(between),
+                words,
             });
         }
         self.warnings.extend(reading.warnings);
@@ -158,7 +174,7 @@ impl Utterance {
     pub fn push(&mut self, synthesizer: &Synthesizer, text: &str) -> Result<()> {
         self.options.text.language = self.casts.last().map(|cast| cast.language);
         let reading = self.read(synthesizer, text)?;
-        self.add(reading, None);
+        self.add(synthesizer, reading, None);
         Ok(())
     }
 
@@ -174,7 +190,7 @@ impl Utterance {
         observer: &mut Observer<'_>,
     ) -> Result<Option<Chunk>> {
         let (index, count) = (self.spoken, self.segments.len());
-        let Some(Segment { ids, cast, pause, .. }) = self.segments.get(index) else { return Ok(None) };
+        let Some(Segment { ids, cast, pause, words, .. }) = self.segments.get(index) else { return Ok(None) };
         let Some(Cast { voice, conditioning, language, rate }) = self.casts.get(*cast) else { return Ok(None) };
         let mut at = |stage, done, total| observer(Progress { stage, segment: index, segments: count, done, total });
         let seconds = self.seconds_per_token.map(|seconds| seconds * ids.len() as f64);
@@ -190,6 +206,7 @@ impl Utterance {
             }
         };
         let begins = segment.mel().is_none();
+        segment.ahead = self.given.map(|(since, given)| (given - since.elapsed().as_secs_f64()).max(0.0));
         let mut made = synthesizer.advance(segment, voice, conditioning, &options, timings, &mut at).await?;
         let hertz = synthesizer.sample_rate() as usize;
         let silence = if begins { *pause as usize * hertz / 1000 } else { 0 };
@@ -199,7 +216,10 @@ impl Utterance {
         }
         let mut samples = vec![0.0; silence];
         samples.append(&mut made);
+        let mut spoken = Vec::new();
         if ends_segment {
+            let found = synthesizer.words(segment, conditioning, &options, words);
+            spoken = timings.measure_async(Stage::Text, found).await?;
             let codes = segment.codes();
             let of = format!("segment {} of {count}", index + 1);
             if !codes.stopped {
@@ -218,7 +238,9 @@ impl Utterance {
                 samples.resize(samples.len() + self.end_pause as usize * hertz / 1000, 0.0);
             }
         }
-        Ok(Some(Chunk { samples, silence, segment: index, ends_segment }))
+        let (_, given) = self.given.get_or_insert_with(|| (Instant::now(), 0.0));
+        *given += samples.len() as f64 / hertz as f64;
+        Ok(Some(Chunk { samples, silence, segment: index, ends_segment, words: spoken }))
     }
 
     /// The text of a segment, as it is spoken.

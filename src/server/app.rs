@@ -8,6 +8,7 @@ use tokio_util::task::TaskTracker;
 
 use super::ServeOptions;
 use super::error::ApiError;
+use super::guard;
 use super::metrics::Metrics;
 use super::scheduler::Scheduler;
 use crate::{Error, Result, Synthesizer, Voice};
@@ -16,6 +17,8 @@ use crate::{Error, Result, Synthesizer, Voice};
 pub struct App {
     pub synthesizer: Arc<Synthesizer>,
     pub options: Arc<ServeOptions>,
+    /// Whether it listens to this machine only.
+    pub local: bool,
     pub voices: Arc<Voices>,
     pub scheduler: Arc<Scheduler>,
     pub metrics: Arc<Metrics>,
@@ -28,7 +31,9 @@ pub struct App {
 }
 
 impl App {
-    pub fn start(synthesizer: Arc<Synthesizer>, options: ServeOptions) -> Result<Self> {
+    /// `local` servers are reached from this machine only.
+    pub fn start(synthesizer: Arc<Synthesizer>, options: ServeOptions, local: bool) -> Result<Self> {
+        guard::check_origins(&options.origins)?;
         // Without a fingerprint no voice could be stored or loaded: say so now.
         let fingerprint = synthesizer.fingerprint()?;
         let metrics = Arc::new(Metrics::new());
@@ -37,6 +42,7 @@ impl App {
         Ok(Self {
             synthesizer,
             options: Arc::new(options),
+            local,
             voices,
             scheduler: Arc::new(scheduler),
             metrics,
@@ -44,6 +50,20 @@ impl App {
             sessions: TaskTracker::new(),
             closing: CancellationToken::new(),
         })
+    }
+}
+
+/// Names that clients of OpenAI's API often have built in; they mean the one model that is here.
+const ALIASES: [&str; 2] = ["tts-1", "tts-1-hd"];
+
+impl App {
+    /// Refuses the name of a model that is not here.
+    pub fn check_model(&self, name: &str) -> Result<(), ApiError> {
+        let known = self.options.model.as_str();
+        match name == known || ALIASES.contains(&name) {
+            true => Ok(()),
+            false => Err(ApiError::no_model(name, known)),
+        }
     }
 }
 

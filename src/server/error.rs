@@ -79,6 +79,14 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, "foreign_origin", "pages of this origin may not use this server")
     }
 
+    pub fn foreign_host() -> Self {
+        Self::new(
+            StatusCode::MISDIRECTED_REQUEST,
+            "foreign_host",
+            "this server answers to requests for this machine only; start it with --origin, or --host, to let others in",
+        )
+    }
+
     pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", message)
     }

@@ -1,6 +1,6 @@
 //! What the server says about itself.
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
 
 use super::app::App;
-use super::error::ApiError;
+use super::error::{ApiError, ErrorBody};
 
 /// The head of the OpenAPI document.
 pub fn document() -> OpenApi {
@@ -37,18 +37,35 @@ pub struct ModelObject {
     pub sample_rate: u32,
 }
 
+impl ModelObject {
+    fn of(app: &App) -> Self {
+        Self {
+            id: app.options.model.clone(),
+            object: "model",
+            created: 0,
+            owned_by: "indextts",
+            version: app.synthesizer.config().version.clone(),
+            sample_rate: app.synthesizer.sample_rate(),
+        }
+    }
+}
+
 /// The one model that is loaded.
 #[utoipa::path(get, path = "/v1/models", responses((status = 200, body = ModelList)))]
 pub async fn models(State(app): State<App>) -> Json<ModelList> {
-    let model = ModelObject {
-        id: app.options.model.clone(),
-        object: "model",
-        created: 0,
-        owned_by: "indextts",
-        version: app.synthesizer.config().version.clone(),
-        sample_rate: app.synthesizer.sample_rate(),
-    };
-    Json(ModelList { object: "list", data: vec![model] })
+    Json(ModelList { object: "list", data: vec![ModelObject::of(&app)] })
+}
+
+/// A model by its name.
+#[utoipa::path(
+    get,
+    path = "/v1/models/{model}",
+    params(("model" = String, Path, description = "Name of the model, or one that it answers to")),
+    responses((status = 200, body = ModelObject), (status = 404, description = "It is not here", body = ErrorBody))
+)]
+pub async fn model(State(app): State<App>, Path(name): Path<String>) -> Result<Json<ModelObject>, ApiError> {
+    app.check_model(&name)?;
+    Ok(Json(ModelObject::of(&app)))
 }
 
 #[derive(Debug, Serialize, ToSchema)]

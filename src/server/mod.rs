@@ -139,9 +139,10 @@ pub async fn serve(
 ) -> Result<()> {
     let io = || Error::io("serve on", "the listening socket");
     listener.set_nonblocking(true).map_err(io())?;
+    let local = listener.local_addr().map_err(io())?.ip().is_loopback();
     let listener = tokio::net::TcpListener::from_std(listener).map_err(io())?;
     let drain = options.drain;
-    let app = App::start(synthesizer, options)?;
+    let app = App::start(synthesizer, options, local)?;
 
     let closing = app.closing.clone();
     let server = axum::serve(listener, router(app.clone())).with_graceful_shutdown(closing.clone().cancelled_owned());
@@ -186,6 +187,7 @@ fn router(app: App) -> Router {
         .routes(routes!(websocket::open))
         .routes(routes!(voices::remove))
         .routes(routes!(info::models))
+        .routes(routes!(info::model))
         .routes(routes!(info::metrics))
         .layer(body)
         .merge(OpenApiRouter::new().routes(routes!(voices::list, voices::create)).layer(upload))
@@ -193,6 +195,7 @@ fn router(app: App) -> Router {
     let (router, document) =
         OpenApiRouter::with_openapi(info::document()).routes(routes!(info::health)).merge(protected).split_for_parts();
     let document = Arc::new(document);
+    let cors = guard::cors(&app.options.origins);
     let request_id = HeaderName::from_static("x-request-id");
     router
         .route("/openapi.json", axum::routing::get(move || async move { axum::Json(document.as_ref().clone()) }))
@@ -200,6 +203,8 @@ fn router(app: App) -> Router {
         .fallback(|| async { ApiError::not_found("no such path; /openapi.json lists all") })
         .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
         .layer(from_fn_with_state(app.clone(), guard::origin))
+        .layer(from_fn_with_state(app.clone(), guard::host))
+        .layer(cors)
         .layer(RequestBodyDeadlineLayer::new(BODY_TIME))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(guard::no_sniffing))

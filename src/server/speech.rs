@@ -20,10 +20,9 @@ use super::app::App;
 use super::error::{ApiError, ErrorBody};
 use super::format::{Format, pcm};
 use super::scheduler::{EmotionChoice, Event, Spec, Ticket, Work};
+use crate::audio::loudness;
 use crate::{EmotionVector, Script, Streaming};
 
-/// Names that clients of OpenAI's API often have built in; they mean the one model that is here.
-const ALIASES: [&str; 2] = ["tts-1", "tts-1-hd"];
 /// Range of OpenAI's `speed`.
 const SPEEDS: std::ops::RangeInclusive<f64> = 0.25..=4.0;
 
@@ -31,6 +30,7 @@ const SPEEDS: std::ops::RangeInclusive<f64> = 0.25..=4.0;
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct SpeechRequest {
     /// The text.
+    #[schema(min_length = 1)]
     pub input: String,
     #[serde(default)]
     pub response_format: Format,
@@ -39,6 +39,9 @@ pub struct SpeechRequest {
     pub stream: bool,
     /// How a stream is sent: as audio, or as server-sent events with base64 of 16-bit samples. Means `stream`.
     pub stream_format: Option<StreamFormat>,
+    /// Bring the speech to this loudness, LUFS, from -70 to -5; -16 is usual. Not for streams.
+    #[schema(minimum = -70, maximum = -5)]
+    pub loudness: Option<f64>,
     #[serde(flatten)]
     pub settings: Settings,
     /// Fields that mean nothing here; a misspelt one should not be passed over.
@@ -66,30 +69,56 @@ pub struct Settings {
     /// Understand marks such as `[pause:500ms]`, `[voice:NAME]` and `[emotion:happy=0.6]`, and SSML.
     pub markup: bool,
     /// 2 is twice as fast.
+    #[schema(minimum = 0.25, maximum = 4)]
     pub speed: Option<f64>,
+    /// Length of the speech with its pauses, seconds; in place of `speed`.
+    #[schema(minimum = 0.1, maximum = 36000)]
+    pub seconds: Option<f64>,
     /// The tone in words, read by the text-to-emotion model; as `emotion.text`.
     pub instructions: Option<String>,
     pub emotion: Option<EmotionSettings>,
     /// Same seed on the same device: same bytes. 0 if not given.
     pub seed: Option<u64>,
     /// Steps of the flow matching.
+    #[schema(minimum = 1, maximum = 1000)]
     pub steps: Option<usize>,
     /// Strength of classifier-free guidance.
+    #[schema(minimum = 0, maximum = 10)]
     pub guidance: Option<f64>,
     /// Scale of the noise that the flow matching starts from.
+    #[schema(minimum = 0, maximum = 2)]
     pub noise: Option<f64>,
     /// 1 for a stream if not given: with more, nothing is sent before the end of a segment.
+    #[schema(minimum = 1)]
     pub beams: Option<usize>,
+    #[schema(exclusive_minimum = 0)]
     pub temperature: Option<f64>,
     pub top_k: Option<usize>,
+    #[schema(minimum = 0, maximum = 1)]
     pub top_p: Option<f64>,
+    #[schema(exclusive_minimum = 0)]
     pub repetition_penalty: Option<f64>,
     /// Longest segment in semantic codes.
+    #[schema(minimum = 1)]
     pub max_codes: Option<usize>,
     /// Longest segment in text tokens.
+    #[schema(minimum = 5)]
     pub segment_tokens: Option<usize>,
     /// Silence between segments, milliseconds.
+    #[schema(maximum = 60000)]
     pub interval_silence: Option<u32>,
+    /// Leave out the silence at the end of a segment, and a stray sound behind it; true if not given.
+    pub trim: Option<bool>,
+    /// Milliseconds over which every segment dies away at its end.
+    #[schema(maximum = 1000)]
+    pub tail_fade: Option<u32>,
+    /// How often a segment is made anew that is too long or too short for its text, or repeats itself; not in streams.
+    #[schema(maximum = 10)]
+    pub retries: Option<u32>,
+    /// Seconds of a stream's first piece; every further one is twice as long. If not given, pieces are as short as the speed
+    /// of the machine allows without a gap, or begin with 0.5 where `seed` is given.
+    #[schema(minimum = 0.1, maximum = 60)]
+    pub first_chunk: Option<f64>,
 }
 
 /// One of `vector`, `text` and `voice`.
@@ -116,7 +145,18 @@ pub struct EmotionSettings {
     path = "/v1/audio/speech",
     request_body = SpeechRequest,
     responses(
-        (status = 200, description = "The speech, whole or as a stream", content_type = "audio/wav"),
+        (
+            status = 200,
+            description = "The speech, whole or as a stream",
+            content(
+                (Vec<u8> = "audio/wav"),
+                (Vec<u8> = "audio/pcm"),
+                (Vec<u8> = "audio/flac"),
+                (Vec<u8> = "audio/mpeg"),
+                (Vec<u8> = "audio/ogg"),
+                (String = "text/event-stream"),
+            )
+        ),
         (status = "4XX", description = "The request cannot be met", body = ErrorBody),
         (status = 429, description = "All places are taken; Retry-After says when to come back", body = ErrorBody),
         (status = "5XX", description = "The server failed", body = ErrorBody),
@@ -130,6 +170,14 @@ pub async fn create(State(app): State<App>, request: Request) -> Result<Response
     let stream = request.stream || request.stream_format.is_some();
     let sse = request.stream_format == Some(StreamFormat::Sse);
     let format = request.response_format.check(stream && !sse)?;
+    let loudness = request.loudness;
+    match loudness {
+        Some(_) if stream => {
+            return Err(ApiError::invalid("loudness", "not for streams, whose loudness is known at their end"));
+        }
+        Some(target) => loudness::check(target)?,
+        None => {}
+    }
     let spec = request.settings.spec(&app, request.input, stream)?;
     let characters = spec.characters;
     let place = app.scheduler.place()?;
@@ -137,8 +185,14 @@ pub async fn create(State(app): State<App>, request: Request) -> Result<Response
     tracing::info!(characters, stream, "speech accepted");
     let rate = app.synthesizer.sample_rate();
     if !stream {
-        let samples = whole(&mut ticket).await?;
-        let encoded = tokio::task::spawn_blocking(move || format.encode(&samples, rate)).await;
+        let mut samples = whole(&mut ticket).await?;
+        let encoded = tokio::task::spawn_blocking(move || {
+            if let Some(target) = loudness {
+                loudness::normalize(&mut samples, rate, target)?;
+            }
+            format.encode(&samples, rate)
+        });
+        let encoded = encoded.await;
         let bytes = encoded.map_err(|_| ApiError::internal())??;
         return Ok(([(header::CONTENT_TYPE, format.media_type(rate))], bytes).into_response());
     }
@@ -225,10 +279,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 impl Settings {
     /// Everything that can be checked without computing.
     pub fn spec(&self, app: &App, text: String, stream: bool) -> Result<Spec, ApiError> {
-        let known = &app.options.model;
-        if let Some(model) = self.model.as_deref().filter(|m| *m != known.as_str() && !ALIASES.contains(m)) {
-            return Err(ApiError::no_model(model, known));
-        }
+        self.model.as_deref().map_or(Ok(()), |model| app.check_model(model))?;
         let most = app.options.limits.text;
         let characters = text.chars().count();
         if characters > most {
@@ -269,18 +320,27 @@ impl Settings {
         set(&mut options.seed, self.seed);
         set(&mut options.max_segment_tokens, self.segment_tokens);
         set(&mut options.interval_silence, self.interval_silence);
+        set(&mut options.trim, self.trim);
+        set(&mut options.tail_fade, self.tail_fade);
+        set(&mut options.retries, self.retries);
+        options.seconds = self.seconds;
         if let Some(emotion) = &self.emotion {
             options.balanced_emotions = emotion.balanced;
             options.random_exemplars = emotion.random;
         }
         match self.speed {
+            Some(_) if self.seconds.is_some() => {
+                return Err(ApiError::invalid("seconds", "give one of speed and seconds"));
+            }
             None | Some(1.0) => {}
             Some(speed) if !SPEEDS.contains(&speed) => {
                 return Err(ApiError::invalid("speed", format!("{speed} is not from 0.25 to 4")));
             }
             Some(speed) => options.duration_factor = 1.0 / speed,
         }
-        options.streaming = stream.then(Streaming::default);
+        // Chunks that follow the machine's speed are not of the same bytes each time, which a seed asks for.
+        let fixed = self.seed.map(|_| Streaming::FIRST_SECONDS);
+        options.streaming = stream.then_some(Streaming { first_seconds: self.first_chunk.or(fixed) });
         options.check()?;
         Ok(options)
     }

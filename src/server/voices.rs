@@ -55,6 +55,7 @@ pub struct Deleted {
 #[allow(dead_code, reason = "describes the form in the OpenAPI document")]
 pub struct Upload {
     /// 1 to 64 of A-Z a-z 0-9 . _ -
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_][A-Za-z0-9._-]*$")]
     name: String,
     /// wav, aiff, flac, mp3, ogg vorbis or m4a; 5 to 15 seconds of clean speech are best.
     #[schema(value_type = String, format = Binary)]

@@ -86,16 +86,17 @@ fn atoms<'a>(text: &'a str, budget: usize, count: &impl Fn(&str) -> usize) -> Ve
         let end = if torn { TORN } else { WORDS };
         atoms.push(Atom { text, at, tokens, end });
     };
-    let mut at = 0;
+    // Where the atom begins, and where the region does: spaces at the end of one region belong to the first atom of the next.
+    let (mut at, mut start) = (0, 0);
     for (region, whole) in regions(text) {
-        let until = at + region.len();
+        let (from, until) = (start, start + region.len());
+        start = until;
         if whole {
             put(at, until, false);
             at = until;
             continue;
         }
-        let start = at;
-        let mut letters = region.char_indices().map(|(i, c)| (start + i, c)).peekable();
+        let mut letters = region.char_indices().map(|(i, c)| (from + i, c)).peekable();
         let mut seen = false;
         while let Some((_, c)) = letters.next() {
             seen |= !c.is_whitespace();
@@ -329,6 +330,8 @@ mod tests {
         assert!(parts.iter().all(|part| part.len() <= 10), "{parts:?}");
         let marked = "<|SPECIAL_TOKEN_1|>A B C D<|SPECIAL_TOKEN_1|>";
         assert_eq!(words(&format!("x y {marked} z"), 5), ["x y", &format!("{marked} z")]);
+        let short = "<|SPECIAL_TOKEN_1|>A<|SPECIAL_TOKEN_1|>";
+        assert_eq!(words(&format!("x {short} y"), 1), ["x", short, "y"]);
     }
 
     proptest! {

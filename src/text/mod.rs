@@ -273,6 +273,12 @@ impl TextFrontEnd {
         let budget = max_tokens.min(self.longest).saturating_sub(tokenizer.encode_raw(&tag)?.len()).max(1);
         // What cannot be tokenised is found out below.
         let count = |text: &str| tokenizer.encode_raw(text).map_or(0, |pieces| pieces.len());
+        let fits = |part: &str| part.len() <= 64 * budget && count(part) <= budget;
+        let opened = if options.faithful { None } else { pronunciation::open_long(&spoken, fits) };
+        if opened.is_some() {
+            warnings.push("a marked reading is longer than a segment and is read as ordinary text".into());
+        }
+        let spoken = opened.unwrap_or(spoken);
         let texts = match options.faithful {
             _ if spoken.trim().is_empty() => Vec::new(),
             true => pack::pack(&spoken, budget, count),

@@ -115,6 +115,26 @@ pub fn regions(text: &str) -> Vec<(&str, bool)> {
     regions
 }
 
+/// `text` without the special tokens around readings that do not `fit` a segment: what no segment can hold has to be taken
+/// apart, and half a pair of tokens is none. `None` where all fit.
+pub fn open_long(text: &str, fits: impl Fn(&str) -> bool) -> Option<String> {
+    let long = |(part, whole): &(&str, bool)| *whole && !fits(part);
+    let parts = regions(text);
+    if !parts.iter().any(long) {
+        return None;
+    }
+    let opened: String = parts.iter().map(|part| if long(part) { inner(part.0) } else { part.0 }).collect();
+    // Tokens of no pair may have met around what was opened.
+    let met = regions(&opened).iter().any(long);
+    Some(if met { opened.replace(LATIN, "").replace(CHINESE, "") } else { opened })
+}
+
+/// What is between the two tokens of a region.
+fn inner(region: &str) -> &str {
+    let token = region.find("|>").map_or(0, |at| at + 2);
+    region.get(token..region.len().saturating_sub(token)).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,6 +151,20 @@ mod tests {
             ("<a|b", "<a|b"),
         ] {
             assert_eq!(expand(written), expected);
+        }
+    }
+
+    #[test]
+    fn readings_that_no_segment_holds_are_opened() {
+        let fits = |part: &str| part.len() <= 44;
+        for (written, expected) in [
+            (format!("a {LATIN}M IH1{LATIN} b"), None),
+            (format!("a {LATIN}M IH1 N AH0 T{LATIN} b {CHINESE}HANG2{CHINESE}"), {
+                Some(format!("a M IH1 N AH0 T b {CHINESE}HANG2{CHINESE}"))
+            }),
+            (format!("{LATIN}{CHINESE}M IH1 N AH0 T{CHINESE}{LATIN}"), Some("M IH1 N AH0 T".into())),
+        ] {
+            assert_eq!(open_long(&written, fits), expected, "{written}");
         }
     }
 

@@ -5,6 +5,7 @@ mod support;
 mod audio;
 mod batch;
 mod devices;
+mod faults;
 mod import;
 #[cfg(feature = "nano")]
 mod nano;

@@ -129,6 +129,82 @@ fn emotions_change_the_pace() {
     assert!(melancholic > 1.25 * afraid, "{melancholic} s against {afraid} s");
 }
 
+/// The best path through two utterances: for each frame of `a` a frame of `b`.
+fn warped(a: &[Vec<f32>], b: &[Vec<f32>]) -> Vec<usize> {
+    let apart = |x: &[f32], y: &[f32]| 1.0 - x.iter().zip(y).map(|(x, y)| x * y).sum::<f32>();
+    let mut total = vec![vec![f32::INFINITY; b.len() + 1]; a.len() + 1];
+    total[0][0] = 0.0;
+    for (i, x) in a.iter().enumerate() {
+        for (j, y) in b.iter().enumerate() {
+            let d = apart(x, y);
+            total[i + 1][j + 1] = (total[i][j] + 2.0 * d).min(total[i][j + 1] + d).min(total[i + 1][j] + d);
+        }
+    }
+    let (mut i, mut j, mut path) = (a.len(), b.len(), vec![0; a.len()]);
+    while i > 0 && j > 0 {
+        path[i - 1] = j - 1;
+        let (both, one, other) = (total[i - 1][j - 1], total[i - 1][j], total[i][j - 1]);
+        if both <= one && both <= other {
+            (i, j) = (i - 1, j - 1);
+        } else if one <= other {
+            i -= 1;
+        } else {
+            j -= 1;
+        }
+    }
+    path
+}
+
+/// Two voices say the same sentence at other speeds; where the sound of one fits that of the other, so do the times of the words.
+#[test]
+fn words_are_spoken_when_the_subtitles_say() {
+    let (ear, directory) = (Ear::new(), tempfile::tempdir().unwrap());
+    let sentence = "Anna showed me a strange letter, because your friend looked for a large pizza.";
+    let spoken = [("bella", "1.0"), ("michael", "1.25")].map(|(voice, slower)| {
+        let out = directory.path().join(format!("{voice}.wav"));
+        let say = [
+            "-q",
+            "say",
+            sentence,
+            "--voice",
+            voice,
+            "--duration-factor",
+            slower,
+            "--subtitles",
+            "json",
+            "-o",
+            text(&out),
+        ];
+        let output = program(&say).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let cues: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(out.with_extension("json")).unwrap()).unwrap();
+        let words = cues.as_array().unwrap().iter().flat_map(|cue| cue["words"].as_array().unwrap().clone());
+        let words: Vec<(String, f64, f64)> = words
+            .map(|word| {
+                (word["text"].as_str().unwrap().into(), word["start"].as_f64().unwrap(), word["end"].as_f64().unwrap())
+            })
+            .collect();
+        (words, ear.hear(&out))
+    });
+    let [(first, heard), (second, other)] = &spoken;
+    let said: Vec<&str> = first.iter().map(|word| word.0.as_str()).collect();
+    assert_eq!(said, sentence.split(' ').collect::<Vec<_>>());
+    assert!(first.windows(2).all(|pair| pair[0].1 <= pair[0].2 && pair[0].2 <= pair[1].1), "{first:?}");
+    let path = warped(heard, other);
+    // Frames of 20 ms.
+    let there = |seconds: f64| path[((seconds / 0.02) as usize).min(path.len() - 1)] as f64 * 0.02;
+    let mut off: Vec<f64> = first.iter().zip(second).map(|(a, b)| (there(a.1) - b.1).abs()).collect();
+    off.sort_by(f64::total_cmp);
+    println!(
+        "starts of words are apart by {:.3} s in the median, {:.3} s at most",
+        off[off.len() / 2],
+        off[off.len() - 1]
+    );
+    assert!(off[off.len() / 2] < 0.1, "{off:?}");
+    assert!(off[off.len() * 9 / 10] < 0.3, "{off:?}");
+}
+
 /// The judge of the words test: a clip is far from itself with its words out of order.
 #[test]
 fn words_out_of_order_are_noticed() {

@@ -11,8 +11,8 @@ use crate::support::official_directory;
 use hub::{Fault, Hub};
 
 /// Repositories as the official ones, with the tiny checkpoints of the goldens in them.
-struct Pull {
-    hub: Hub,
+pub struct Pull {
+    pub hub: Hub,
     directory: tempfile::TempDir,
 }
 
@@ -49,7 +49,7 @@ const FILES: [(&str, &[(&str, &str)]); 5] = [
 ];
 
 impl Pull {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let (hub, directory) = (Hub::start(), tempfile::tempdir().unwrap());
         let official = directory.path().join("official");
         std::fs::create_dir(&official).unwrap();
@@ -68,11 +68,11 @@ impl Pull {
         Self { hub, directory }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
-    fn command(&self, more: &[&str]) -> Command {
+    pub fn command(&self, more: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_indextts"));
         command
             .args(["-q", "models", "pull", "tiny.toml", "m/tiny"])
@@ -90,7 +90,7 @@ impl Pull {
         output
     }
 
-    fn succeeds(&self, more: &[&str]) {
+    pub fn succeeds(&self, more: &[&str]) {
         let output = self.run(more);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), text(&Path::new("m").join("tiny")));

@@ -95,6 +95,48 @@ async fn pages_of_other_sites_are_refused() {
     assert_eq!(from("https://example.org".into()).await.unwrap().status(), StatusCode::OK);
 }
 
+/// A page of a listed site is asked about first by its browser, and may read the answers; a page of another may not.
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_of_listed_sites_may_read_answers() {
+    let server = Server::start(|options| {
+        options.origins = vec!["https://example.org".into()];
+        options.api_key = Some("secret".into());
+    });
+    for (origin, allowed) in [("https://example.org", true), ("https://evil.example", false)] {
+        let url = server.url("/v1/audio/speech");
+        let asked = server.client.request(reqwest::Method::OPTIONS, url).header("origin", origin);
+        let asked = asked.header("access-control-request-method", "POST");
+        let asked = asked.header("access-control-request-headers", "authorization,content-type").send().await.unwrap();
+        let header =
+            |answer: &reqwest::Response, name| answer.headers().get(name).map(|v| v.to_str().unwrap().to_string());
+        assert_eq!(header(&asked, "access-control-allow-origin").is_some(), allowed, "{origin}");
+        if !allowed {
+            continue;
+        }
+        assert!(header(&asked, "access-control-allow-methods").unwrap().contains("POST"));
+        assert!(header(&asked, "access-control-allow-headers").unwrap().contains("authorization"));
+        let answer = server.client.get(server.url("/v1/models")).header("origin", origin).bearer_auth("secret");
+        let answer = answer.send().await.unwrap();
+        assert_eq!(header(&answer, "access-control-allow-origin").as_deref(), Some(origin));
+        // Also an error can be read.
+        let refused = server.client.get(server.url("/v1/models")).header("origin", origin).send().await.unwrap();
+        assert_eq!(refused.status(), 401);
+        assert_eq!(header(&refused, "access-control-allow-origin").as_deref(), Some(origin));
+    }
+}
+
+/// A name that a page's site lets mean this machine is none of its names.
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_addressed_to_another_name_are_refused() {
+    let server = Server::start(|_| {});
+    let port = server.address.port();
+    let to = |host: String| server.client.get(server.url("/v1/audio/voices")).header("host", host).send();
+    refused(to(format!("evil.example:{port}")).await.unwrap(), 421, "this machine only").await;
+    for host in [format!("localhost:{port}"), format!("127.0.0.1:{port}")] {
+        assert_eq!(to(host).await.unwrap().status(), StatusCode::OK);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stopping_server_ends_what_it_began() {
     let mut server = Server::start(|_| {});

@@ -80,6 +80,41 @@ async fn flac_is_lossless() {
     assert_eq!(decoded.samples(), want.samples());
 }
 
+/// What `say` has options for: length, ends and loudness.
+#[tokio::test(flavor = "multi_thread")]
+async fn length_ends_and_loudness_are_as_asked() {
+    let server = Server::start(|_| {});
+    let spoken = async |fields: Value| {
+        let bytes = server.spoken(with(with(body("HELLO WORLD", 7), json!({ "max_codes": 60 })), fields)).await;
+        reference_from_bytes(bytes, "wav", 60).unwrap().samples().to_vec()
+    };
+    let long = spoken(json!({ "seconds": 2.0, "trim": false })).await;
+    assert!(long.len().abs_diff(2 * 22_050) <= 256, "{} samples", long.len());
+    // The library's own fade is there unless it is turned off.
+    let level = |samples: &[f32]| samples.iter().map(|s| s * s).sum::<f32>() / samples.len() as f32;
+    let end = |samples: &[f32]| level(&samples[samples.len() - 44..]);
+    let (raw, faded) = (json!({ "trim": false, "tail_fade": 0 }), json!({ "trim": false, "tail_fade": 20 }));
+    let (raw, faded) = (spoken(raw).await, spoken(faded).await);
+    assert!(end(&faded) < end(&raw) / 20.0);
+    assert_eq!(raw[..raw.len() - 442], faded[..faded.len() - 442]);
+    let quiet = spoken(json!({ "loudness": -30.0 })).await;
+    let loudness = indextts::audio::loudness::integrated(&quiet, 22_050).unwrap();
+    assert!((loudness + 30.0).abs() < 0.2, "{loudness} LUFS");
+}
+
+/// Without a seed and a length the pieces of a stream follow the machine's speed, which changes no code: all samples come.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_at_the_pace_of_the_machine_is_complete() {
+    let server = Server::start(|_| {});
+    let fields = json!({ "max_codes": 120, "response_format": "pcm", "beams": 1 });
+    let whole = server.spoken(with(body("HELLO WORLD", 0), fields.clone())).await;
+    let mut paced = with(with(body("HELLO WORLD", 0), fields), json!({ "stream": true }));
+    paced.as_object_mut().unwrap().remove("seed");
+    for _ in 0..3 {
+        assert_eq!(server.spoken(paced.clone()).await.len(), whole.len());
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn emotions_reach_the_model() {
     let server = Server::start(|_| {});
@@ -136,6 +171,12 @@ async fn what_cannot_work_is_refused_with_the_reason() {
         (json!({ "input": "HI", "language": "klingon" }), 400, "language"),
         (json!({ "input": "HI", "steps": 0 }), 400, "steps"),
         (json!({ "input": "HI", "beams": 0 }), 400, "beams"),
+        (json!({ "input": "HI", "seconds": 5, "speed": 2 }), 400, "one of"),
+        (json!({ "input": "HI", "seconds": -5 }), 400, "seconds"),
+        (json!({ "input": "HI", "tail_fade": 5000 }), 400, "tail fade"),
+        (json!({ "input": "HI", "loudness": 3 }), 400, "LUFS"),
+        (json!({ "input": "HI", "loudness": -16, "stream": true }), 400, "streams"),
+        (json!({ "input": "HI", "first_chunk": 0, "stream": true }), 400, "first chunk"),
         (json!({ "input": "HI", "instructions": "sad" }), 400, "emotion"),
         (json!({ "input": "HI", "emotion": { "vector": [9, 0, 0, 0, 0, 0, 0, 0] } }), 400, "happy"),
         (json!({ "input": "HI", "emotion": { "vector": [0, 0] } }), 400, "length"),
@@ -160,7 +201,10 @@ async fn clients_of_openai_find_what_they_know() {
     let models: Value = server.get("/v1/models").await.json().await.unwrap();
     assert_eq!(models["object"], "list");
     assert_eq!(models["data"][0]["id"], "tiny");
+    refused(server.get("/v1/models/gpt-9").await, 404, "gpt-9").await;
     for name in ["tiny", "tts-1", "tts-1-hd"] {
+        let model: Value = server.get(&format!("/v1/models/{name}")).await.json().await.unwrap();
+        assert_eq!(model, models["data"][0]);
         server.spoken(with(body("HI", 0), json!({ "model": name, "speed": 1.0, "voice": "bert" }))).await;
     }
     assert!(server.get("/").await.text().await.unwrap().starts_with("<!doctype html>"));
@@ -176,7 +220,7 @@ async fn the_openapi_document_describes_every_route() {
     for (path, methods) in paths {
         for method in methods.as_object().unwrap().keys() {
             let method = reqwest::Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
-            let url = server.url(&path.replace("{name}", "x"));
+            let url = server.url(&path.replace("{name}", "x").replace("{model}", "x"));
             let answer = server.client.request(method.clone(), url).send().await.unwrap();
             let missing = answer.status() == 405 || answer.text().await.unwrap().contains("no such path");
             assert!(!missing, "{method} {path}");
@@ -191,6 +235,7 @@ async fn the_openapi_document_describes_every_route() {
         "GET /v1/audio/speech/ws",
         "GET /v1/audio/voices",
         "GET /v1/models",
+        "GET /v1/models/{model}",
         "POST /v1/audio/speech",
         "POST /v1/audio/voices",
     ];

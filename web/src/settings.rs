@@ -38,8 +38,8 @@ impl Settings {
         options.steps = self.steps.unwrap_or(options.steps);
         options.decode.do_sample &= !self.greedy;
         options.decode.max_codes = self.max_codes.unwrap_or(options.decode.max_codes);
-        if let Some(first_seconds) = self.first_chunk {
-            options.streaming = Some(Streaming { first_seconds });
+        if self.first_chunk.is_some() {
+            options.streaming = Some(Streaming { first_seconds: self.first_chunk });
             options.decode.beams = 1;
         }
         options.check()?;

@@ -26,7 +26,7 @@ pub fn gpt(official: &Value, shapes: &Shapes) -> Result<(Value, Vars), ConfigErr
         vars = speaker.vars(vars, "speaker");
         json!({ "latents": speaker.config })
     };
-    let config = json!({
+    let mut config = json!({
         "dim": usize_at(official, "gpt.model_dim")?,
         "layers": layers,
         "heads": usize_at(official, "gpt.heads")?,
@@ -43,6 +43,10 @@ pub fn gpt(official: &Value, shapes: &Shapes) -> Result<(Value, Vars), ConfigErr
         "emotion": emotion.config,
         "conditioning": conditioning,
     });
+    // Not among the official fields: heads of a model of our own training.
+    if let Some(alignment) = official.get("gpt").and_then(|gpt| gpt.get("alignment")) {
+        config["alignment"] = alignment.clone();
+    }
     Ok((config, vars))
 }
 

@@ -7,7 +7,10 @@ use serde::Deserialize;
 use super::error::{Error, Result};
 
 /// Entries that come with the program.
-const BUILT_IN: &[(&str, &str)] = &[("indextts-2", include_str!("../../registry/indextts-2.toml"))];
+const BUILT_IN: &[(&str, &str)] = &[
+    ("indextts-2", include_str!("../../registry/indextts-2.toml")),
+    ("indextts-2.5", include_str!("../../registry/indextts-2.5.toml")),
+];
 
 /// Registry files are a few kilobytes; anything larger is not one.
 const MAX_BYTES: u64 = 1 << 20;
@@ -144,36 +147,26 @@ mod tests {
     }
 
     #[test]
-    fn the_official_entry_names_every_file_of_the_layout() {
-        use crate::layout::{Layout, Role::*};
-        let directory = tempfile::tempdir().unwrap();
-        for file in Entry::find("indextts-2").unwrap().repositories.iter().flat_map(|r| &r.files) {
-            let path = directory.path().join(file.target());
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, "").unwrap();
+    fn the_official_entries_name_every_file_of_the_layout() {
+        use crate::layout::{Layout, Role, Role::*};
+        let common = [Config, Gpt, S2Mel, W2vStats, SpeakerMatrix, EmotionMatrix, CampPlus, BigVgan, BigVganConfig];
+        let more = [W2vBert, W2vBertConfig, W2vPreprocessor, Qwen, QwenConfig, QwenGeneration, QwenTokenizer];
+        for (name, own) in [("indextts-2", &[SentencePiece, SemanticCodec][..]), ("indextts-2.5", &[Tiktoken, Codec25])]
+        {
+            let directory = tempfile::tempdir().unwrap();
+            let entry = Entry::find(name).unwrap();
+            let files: Vec<&str> = entry.repositories.iter().flat_map(|r| &r.files).map(OfficialFile::target).collect();
+            for file in &files {
+                let path = directory.path().join(file);
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, "").unwrap();
+            }
+            let roles: Vec<Role> = common.iter().chain(&more).chain(own).copied().collect();
+            let layout = Layout::find(directory.path()).unwrap();
+            layout.require_all(roles.iter()).unwrap_or_else(|e| panic!("{name}: {e}"));
+            // And no other.
+            assert_eq!(files.len(), roles.len(), "{name}: {files:?}");
         }
-        let roles = [
-            Config,
-            Gpt,
-            S2Mel,
-            W2vStats,
-            SpeakerMatrix,
-            EmotionMatrix,
-            SentencePiece,
-            SemanticCodec,
-            CampPlus,
-            BigVgan,
-            BigVganConfig,
-            W2vBert,
-            W2vBertConfig,
-            W2vPreprocessor,
-            Qwen,
-            QwenConfig,
-            QwenGeneration,
-            QwenTokenizer,
-        ];
-        let layout = Layout::find(directory.path()).unwrap();
-        layout.require_all(roles.iter()).unwrap_or_else(|e| panic!("{e}"));
     }
 
     #[test]

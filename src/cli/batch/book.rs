@@ -10,7 +10,7 @@ use tempfile::NamedTempFile;
 
 use super::super::Failure;
 use super::super::staging::{publish, staged};
-use super::super::subtitles::{Format, Subtitles};
+use super::super::subtitles::{Cue, Format, Subtitles};
 
 /// Largest wav file, less what its chunks other than the samples need.
 const LARGEST: u64 = u32::MAX as u64 - (1 << 20);
@@ -86,7 +86,8 @@ pub fn join(
         }
         if let Some((subtitles, _)) = &mut subtitles {
             let seconds = |samples: u64| samples as f64 / f64::from(rate);
-            subtitles.cue(seconds(at), seconds(end), &piece.text).map_err(io)?;
+            let cue = Cue { start: seconds(at), end: seconds(end), text: piece.text, words: Vec::new() };
+            subtitles.cue(&cue).map_err(io)?;
         }
         if let Some(title) = piece.chapter {
             chapters.push((at, title));

@@ -1,10 +1,11 @@
 //! GPT-2's transformer block (Radford et al. 2019).
 use burn::module::Module;
 use burn::nn::{LayerNorm, LayerNormConfig};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::activation::softmax;
+use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::kernels::{Activation, Bits};
-use crate::nn::attention::{attend_causal, merge_heads, split_qkv};
+use crate::nn::attention::{attend_causal, merge_heads, split_heads, split_qkv};
 use crate::nn::kv_cache::{LayerCache, StepCache};
 use crate::nn::linear::{Linear, LinearConfig};
 
@@ -55,6 +56,22 @@ impl Block {
             cache.append(key.clone(), value.clone());
         }
         self.finish(x, merge_heads(attend_causal(query, key, value)))
+    }
+
+    /// The attention of the rows of `x` `[batch, time, dim]` from `from` on to all before them and themselves, in the first
+    /// `heads` heads: `[batch, heads, time - from, time]`.
+    pub fn attention_weights(&self, x: Tensor<3>, heads: usize, from: usize) -> Tensor<4> {
+        let [_, time, dim] = x.dims();
+        let qkv = self.qkv.forward(self.attention_norm.forward(x));
+        let part = |i: usize| split_heads(qkv.clone().narrow(2, i * dim, dim), self.heads).narrow(1, 0, heads);
+        let (query, key) = (part(0).narrow(2, from, time - from), part(1));
+        let size = query.dims()[3];
+        let scores = query.matmul(key.swap_dims(2, 3)) / (size as f32).sqrt();
+        let hidden: Vec<f32> = (from..time)
+            .flat_map(|row| (0..time).map(move |column| if column > row { f32::NEG_INFINITY } else { 0.0 }))
+            .collect();
+        let hidden = Tensor::<2>::from_data(TensorData::new(hidden, [time - from, time]), &scores.device());
+        softmax(scores + hidden.unsqueeze(), 3)
     }
 
     /// One token of every sequence held in the cache: `[sequences, 1, dim]` to the same.

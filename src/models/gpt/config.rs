@@ -33,6 +33,18 @@ pub struct GptConfig {
     /// Features -> one emotion vector.
     pub emotion: EncoderConfig,
     pub conditioning: Conditioning,
+    /// Heads that look at the text where it is spoken; only models that were trained to have them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alignment: Option<Alignment>,
+}
+
+/// The first `heads` heads of some layers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Alignment {
+    /// Layers, from 0.
+    pub layers: Vec<usize>,
+    pub heads: usize,
 }
 
 /// A conformer whose output a perceiver condenses.
@@ -84,6 +96,14 @@ impl GptConfig {
             let got = format!("{} and {}", self.text_positions, self.code_positions);
             return wrong("text_positions and code_positions", got, "3 or more".into());
         }
+        if let Some(Alignment { layers, heads }) = &self.alignment
+            && (layers.is_empty()
+                || layers.iter().any(|layer| *layer >= self.layers)
+                || !(1..=self.heads).contains(heads))
+        {
+            let expected = format!("layers below {}, and 1 to {} heads", self.layers, self.heads);
+            return wrong("alignment", format!("{:?}", self.alignment), expected);
+        }
         self.emotion.validate("emotion", 1, self)?;
         match &self.conditioning {
             Conditioning::Latents(encoder) if encoder.perceiver.dim != self.dim => {
@@ -124,6 +144,7 @@ impl GptConfig {
             norm: norm(),
             head_norm: norm(),
             head: LinearConfig::new(self.dim, self.codes).init(device),
+            alignment: self.alignment.clone(),
             tokens: Tokens {
                 start_text: self.start_text,
                 stop_text: self.stop_text,

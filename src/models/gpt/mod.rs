@@ -11,7 +11,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 
 pub use blocks::Block;
 pub use conditioning::{EmotionEncoder, LatentSpeaker, SpeakerEncoder, VectorSpeaker};
-pub use config::{Conditioning, EncoderConfig, GptConfig};
+pub use config::{Alignment, Conditioning, EncoderConfig, GptConfig};
 
 use crate::kernels::{Bits, in_pool, on_cpu};
 use crate::nn::kv_cache::KvCache;
@@ -31,6 +31,8 @@ pub struct Gpt {
     pub norm: LayerNorm,
     head_norm: LayerNorm,
     head: Linear,
+    #[module(skip)]
+    alignment: Option<Alignment>,
     #[module(skip)]
     tokens: Tokens,
 }
@@ -101,7 +103,7 @@ impl Gpt {
     /// the next codes, `[sequences, codes]`.
     pub fn step(&self, codes: &[u32], position: usize, cache: &mut KvCache) -> Tensor<2> {
         let device = self.head.device();
-        let run = || {
+        let mut run = || {
             let position = self.code_positions.weight.val().narrow(0, position, 1).unsqueeze::<3>();
             let ids = Tensor::<1, Int>::from_data(ids(codes), &device).unsqueeze_dim(1);
             let x = self.code_embedding.forward(ids) + position;
@@ -135,6 +137,37 @@ impl Gpt {
         let x = self.blocks.iter().fold(x, |x, block| block.forward(x, None));
         let rows = x.dims()[1];
         Ok(self.output_norm(x.narrow(1, rows - codes.len(), codes.len())))
+    }
+
+    /// How much of its attention each code gave to each token of the text when it was predicted, `[codes, text]`: the mean
+    /// over the heads that were trained to look where the text is spoken; `None` if the model has none.
+    ///
+    /// `prefix` `[1, rows, dim]` is that of [`prefix`](Self::prefix), of a text of which `text` tokens are kept. Code `k`,
+    /// from 1, has row `first + k - 1` of the position table, as in decoding.
+    pub fn attention_to_text(&self, prefix: Tensor<3>, text: usize, codes: &[u32], first: usize) -> Option<Tensor<2>> {
+        let Alignment { layers, heads } = self.alignment.as_ref()?;
+        let (last, rows) = (layers.iter().max()?, prefix.dims()[1]);
+        let spoken = codes.split_last().map_or(&[][..], |(_, before)| before);
+        let device = prefix.device();
+        let mut parts = vec![prefix, self.code_rows(&[self.tokens.start_code], 0, &device)];
+        if !spoken.is_empty() {
+            parts.push(self.code_rows(spoken, first, &device));
+        }
+        let mut x = Tensor::cat(parts, 1);
+        let mut sum: Option<Tensor<2>> = None;
+        for (layer, block) in self.blocks.iter().enumerate().take(last + 1) {
+            if layers.contains(&layer) {
+                // Behind the text comes its stop token.
+                let seen = block.attention_weights(x.clone(), *heads, rows).narrow(3, rows - 1 - text, text);
+                let seen = seen.mean_dim(1).reshape([codes.len(), text]);
+                sum = Some(match sum {
+                    Some(sum) => sum + seen,
+                    None => seen,
+                });
+            }
+            x = block.forward(x, None);
+        }
+        sum.map(|sum| sum / layers.len() as f32)
     }
 
     /// Logits of every row: `[batch, time, dim]` of embedded prompt and codes -> `[batch, time, codes]`. Without cache,

@@ -39,6 +39,7 @@ pub struct Codes {
 pub struct Decoding {
     search: Search,
     cache: KvCache,
+    beams: usize,
     positions: Positions,
     logits: Vec<f32>,
     /// What was chosen and is still to be fed to the network.
@@ -65,7 +66,8 @@ impl Decoding {
         let mut cache = gpt.cache();
         let logits = read(gpt.prefill(prefix, &mut cache)).await?;
         cache.expand(options.beams);
-        Ok(Self { search, cache, positions: options.positions, logits, next: None, generated: 0, over: false })
+        let DecodeOptions { beams, positions, .. } = *options;
+        Ok(Self { search, cache, beams, positions, logits, next: None, generated: 0, over: false })
     }
 
     /// A search that has ended with `codes`.
@@ -74,6 +76,7 @@ impl Decoding {
         Self {
             search: Search::Ended(found),
             cache: KvCache::default(),
+            beams: 1,
             positions: Positions::default(),
             logits: Vec::new(),
             next: None,
@@ -124,6 +127,21 @@ impl Decoding {
             }),
             _ => Ok(()),
         }
+    }
+
+    /// Takes `steps` steps that change nothing, to see how long they take.
+    pub async fn rehearse(&self, gpt: &Gpt, steps: usize) -> Result<()> {
+        let mut cache = self.cache.clone();
+        let codes = vec![PROMPT_ID; self.beams];
+        for _ in 0..steps {
+            read(gpt.step(&codes, self.positions.of(1), &mut cache)).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether codes are settled one by one.
+    pub fn is_single(&self) -> bool {
+        self.beams == 1
     }
 
     /// Codes that will not change any more.

@@ -13,7 +13,7 @@ pub enum Positions {
 
 impl Positions {
     /// Row for the `k`-th generated code (1-based); the start code has row 0.
-    pub(super) fn of(self, k: usize) -> usize {
+    pub(in crate::pipeline) fn of(self, k: usize) -> usize {
         match self {
             Self::Reference => k + 1,
             Self::Contiguous => k,

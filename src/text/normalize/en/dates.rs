@@ -71,8 +71,9 @@ pub fn rules() -> Vec<Rule> {
             let time = m.after.starts_with(':') || m.after.starts_with('.') && starts_with_digit(&m.after[1..]);
             (!time).then(|| format!("{} {}{}", month(m.get(1)), ordinal(day(m.get(2))), with_year(m.get(3))))
         }),
-        Rule::new(&date(r"(?:the )?DAY(?:st|nd|rd|th)? (?:of )?MONTH(?:,? YEAR)?"), |m| {
-            Some(format!("the {} of {}{}", ordinal(day(m.get(1))), month(m.get(2)), with_year(m.get(3))))
+        Rule::new(&date(r"(?:([Tt]he) )?DAY(?:st|nd|rd|th)? (?:of )?MONTH(?:,? YEAR)?"), |m| {
+            let the = if m.get(1).is_empty() { "the" } else { m.get(1) };
+            Some(format!("{the} {} of {}{}", ordinal(day(m.get(2))), month(m.get(3)), with_year(m.get(4))))
         }),
         Rule::new(&date(r"MONTH,? (?:of )?YEAR"), |m| Some(format!("{} {}", month(m.get(1)), year(m.get(2))))),
         Rule::within(r"(?i)([ap]\.m\.|[ap]m) ?[-–—] ?", |m| {

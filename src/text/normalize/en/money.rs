@@ -41,7 +41,7 @@ const CODES: &[Currency] = &[
 ];
 
 /// Magnitudes and their short forms.
-const MAGNITUDES: [(&str, &str); 12] = [
+const MAGNITUDES: [(&str, &str); 13] = [
     ("thousand", "thousand"),
     ("million", "million"),
     ("billion", "billion"),
@@ -53,6 +53,7 @@ const MAGNITUDES: [(&str, &str); 12] = [
     ("mn", "million"),
     ("B", "billion"),
     ("bn", "billion"),
+    ("T", "trillion"),
     ("tn", "trillion"),
 ];
 

@@ -280,6 +280,27 @@ fn rules() -> Vec<Rule> {
             let of = if m.get(3) == "%" { "por ciento" } else { "por mil" };
             Some(format!("{}{} {of}", minus(m), number(m.get(2), Counted::Nothing)))
         }),
+        Rule::new(&format!(r"(?:([0-9]+) )?([0-9]{{1,2}})/([0-9]{{1,2}}) ?({units})"), |m| {
+            let (top, bottom): (u32, u32) = (m.get(2).parse().ok()?, m.get(3).parse().ok()?);
+            if top == 0 || top >= bottom || m.before.ends_with('/') {
+                return None;
+            }
+            let (_, one, many) = UNITS.iter().find(|(short, _, _)| *short == m.get(4))?;
+            let feminine = one.split(' ').next().is_some_and(|noun| noun.ends_with('a'));
+            let half = (top == 1 && bottom == 2).then_some(if feminine { "media" } else { "medio" });
+            let part = || fraction(m.get(2), m.get(3));
+            // "dos horas y media", "media hora", "tres cuartos de hora".
+            Some(match (m.get(1), half) {
+                ("", Some(half)) => format!("{half} {one}"),
+                ("", None) => format!("{} de {one}", part()?),
+                (count, half) => {
+                    let noun = if count == "1" { one } else { many };
+                    let counted = if feminine { Counted::Feminine } else { Counted::Masculine };
+                    let part = half.map_or_else(part, |half| Some(half.into()))?;
+                    format!("{} {noun} y {part}", whole(count, counted))
+                }
+            })
+        }),
         Rule::new(&format!(r"([-−]?)({NUMBER}) ?({units})"), |m| {
             let (_, one, many) = UNITS.iter().find(|(short, _, _)| *short == m.get(3))?;
             let feminine = one.split(' ').next().is_some_and(|noun| noun.ends_with('a'));
