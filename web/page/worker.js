@@ -1,20 +1,40 @@
 // The model's own thread. Requests come as {id, call, ...}; answers go as {id, result | error}, and on the way {id, progress}
 // and {id, samples}.
-let wasm, engine;
+let wasm, engine, shard;
+// Pieces in which a file is read: no buffer of a browser has to hold more.
+const SHARD = 512 * 1024 * 1024;
+// Pages of 64 KiB that the threads' memory begins with, as `web/build` tells the linker, and may grow to: as many as the
+// browser promises.
+const FIRST_PAGES = 1024, MOST_PAGES = [65536, 32768, 16384];
 const cancelled = { id: 0, flag: null };
 
 const calls = {
   // `build` names the module; `threads` workers share its memory.
-  async start({ build, threads, flag }) {
+  async start({ build, threads, flag, options }) {
+    shard = options.shard ?? SHARD;
     cancelled.flag = flag ? new Int32Array(flag) : null;
     const packed = fetch(`${build}/indextts_web_bg.wasm.gzip`);
     wasm = await import(`./${build}/indextts_web.js`);
-    await wasm.default({ module_or_path: unpacked(await packed) });
+    const memory = threads > 1 ? sharedMemory(options.pages ? [options.pages] : MOST_PAGES) : undefined;
+    await wasm.default({ module_or_path: unpacked(await packed), memory });
     if (threads > 1) await wasm.initThreadPool(threads);
   },
 
-  async load({ name, files }) {
-    engine = await wasm.Engine.load(name, files.map(file => file.name), files.map(file => file.bytes));
+  async load({ id, name, files }) {
+    const read = new wasm.Files();
+    const sizes = files.map(({ bytes, file }) => bytes?.length ?? file.size);
+    const total = sizes.reduce((sum, size) => sum + size, 0);
+    let done = 0;
+    for (const [i, { name, bytes, file }] of files.entries()) {
+      let at = 0;
+      do {
+        const part = bytes ? bytes.subarray(at, at + shard) : new Uint8Array(await file.slice(at, at + shard).arrayBuffer());
+        read.append(name, sizes[i], part);
+        at += part.length;
+        postMessage({ id, progress: (done += part.length) / total });
+      } while (at < sizes[i]);
+    }
+    engine = await wasm.Engine.load(name, read);
     return { sampleRate: engine.sampleRate, voices: engine.builtInVoices() };
   },
 
@@ -59,6 +79,15 @@ const calls = {
     }
   },
 };
+
+function sharedMemory([maximum, ...fewer]) {
+  try {
+    return new WebAssembly.Memory({ initial: FIRST_PAGES, maximum, shared: true });
+  } catch (error) {
+    if (!fewer.length) throw error;
+    return sharedMemory(fewer);
+  }
+}
 
 function unpacked(answer) {
   if (!answer.ok) throw new Error(`${answer.url}: ${answer.status} ${answer.statusText}`);

@@ -2,6 +2,8 @@
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
+use super::linear::registers;
+
 /// Output channels whose weights lie side by side.
 pub const BLOCK: usize = 8;
 /// Bytes of input that a tile may take: a part of the second-level cache, the rest is for the weights.
@@ -9,7 +11,7 @@ const TILE_BYTES: usize = 256 << 10;
 /// Longest tile in samples.
 const LONGEST: usize = 1536;
 /// Vectors of time that are computed together.
-const VECTORS: usize = 3;
+const VECTORS: usize = if cfg!(target_family = "wasm") { 2 } else { 3 };
 /// Samples by which tiles may run over their end: the widest step of any instruction set.
 const OVERRUN: usize = VECTORS * 16;
 
@@ -126,7 +128,7 @@ impl WithSimd for Tile<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         // As many accumulators as the registers hold beside three vectors of input and one weight.
-        if S::REGISTER_COUNT >= 32 { self.run::<S, 8>(simd) } else { self.run::<S, 4>(simd) }
+        if registers::<S>() >= 32 { self.run::<S, 8>(simd) } else { self.run::<S, 4>(simd) }
     }
 }
 

@@ -6,6 +6,7 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::linear::PANEL;
+use super::math::fma;
 
 /// Inputs that share a scale.
 pub const GROUP: usize = 32;
@@ -281,7 +282,7 @@ impl WithSimd for Task<'_> {
                 }
                 let scales = &self.scales[group * PANEL..][..PANEL];
                 for ((sum, product), scale) in sums.iter_mut().zip(products).zip(scales) {
-                    *sum = (product as f32).mul_add(scale * self.x.scales[at], *sum);
+                    *sum = fma(product as f32, scale * self.x.scales[at], *sum);
                 }
             }
             for (c, bias) in self.bias.iter().enumerate() {
