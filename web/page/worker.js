@@ -1,6 +1,8 @@
 // The model's own thread. Requests come as {id, call, ...}; answers go as {id, result | error}, and on the way {id, progress}
 // and {id, samples}.
 let wasm, engine, shard;
+// Firefox ends workers that nothing refers to.
+let helpers = [];
 // Pieces in which a file is read: no buffer of a browser has to hold more.
 const SHARD = 512 * 1024 * 1024;
 // Pages of 64 KiB that the threads' memory begins with, as `web/build` tells the linker, and may grow to: as many as the
@@ -17,7 +19,10 @@ const calls = {
     wasm = await import(`./${build}/indextts_web.js`);
     const memory = threads > 1 ? sharedMemory(options.pages ? [options.pages] : MOST_PAGES) : undefined;
     await wasm.default({ module_or_path: unpacked(await packed), memory });
-    if (threads > 1) await wasm.initThreadPool(threads);
+    if (threads > 1) {
+      helpers = await Promise.all(Array.from({ length: threads - 1 }, () => helper(build)));
+      wasm.makePool(helpers.length);
+    }
   },
 
   async load({ id, name, files }) {
@@ -87,6 +92,17 @@ function sharedMemory([maximum, ...fewer]) {
     if (!fewer.length) throw error;
     return sharedMemory(fewer);
   }
+}
+
+// A worker that is about to become a thread of the pool.
+function helper(build) {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker("pool.js", { type: "module" });
+    worker.onmessage = () => resolve(worker);
+    worker.onerror = event => reject(new Error(event.message ?? "a thread could not be started"));
+    const [module, memory] = wasm.shared();
+    worker.postMessage({ url: `./${build}/indextts_web.js`, module, memory });
+  });
 }
 
 function unpacked(answer) {

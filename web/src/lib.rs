@@ -6,6 +6,8 @@
 
 mod failure;
 mod files;
+#[cfg(feature = "threads")]
+mod pool;
 mod settings;
 
 use std::collections::BTreeMap;
@@ -23,9 +25,6 @@ use wasm_bindgen::prelude::*;
 use failure::Failure;
 use files::Files;
 use settings::Settings;
-
-#[cfg(feature = "threads")]
-pub use wasm_bindgen_rayon::init_thread_pool;
 
 /// Where a panic's message goes: the browser's console.
 #[wasm_bindgen(start)]
