@@ -15,7 +15,7 @@ export class Local {
   #last = 0;
   #flag;
 
-  // options: `shard`, bytes of a file that are read at a time; `pages` of 64 KiB that the threads' memory may grow to.
+  // options: `shard`, bytes of a file that are read at a time.
   constructor(build, threads, options = {}) {
     this.build = build;
     this.threads = threads;

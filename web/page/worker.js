@@ -5,9 +5,6 @@ let wasm, engine, shard;
 let helpers = [];
 // Pieces in which a file is read: no buffer of a browser has to hold more.
 const SHARD = 512 * 1024 * 1024;
-// Pages of 64 KiB that the threads' memory begins with, as `web/build` tells the linker, and may grow to: as many as the
-// browser promises.
-const FIRST_PAGES = 1024, MOST_PAGES = [65536, 32768, 16384];
 const cancelled = { id: 0, flag: null };
 
 const calls = {
@@ -17,8 +14,7 @@ const calls = {
     cancelled.flag = flag ? new Int32Array(flag) : null;
     const packed = fetch(`${build}/indextts_web_bg.wasm.gzip`);
     wasm = await import(`./${build}/indextts_web.js`);
-    const memory = threads > 1 ? sharedMemory(options.pages ? [options.pages] : MOST_PAGES) : undefined;
-    await wasm.default({ module_or_path: unpacked(await packed), memory });
+    await wasm.default({ module_or_path: unpacked(await packed) });
     if (threads > 1) {
       helpers = await Promise.all(Array.from({ length: threads - 1 }, () => helper(build)));
       wasm.makePool(helpers.length);
@@ -84,15 +80,6 @@ const calls = {
     }
   },
 };
-
-function sharedMemory([maximum, ...fewer]) {
-  try {
-    return new WebAssembly.Memory({ initial: FIRST_PAGES, maximum, shared: true });
-  } catch (error) {
-    if (!fewer.length) throw error;
-    return sharedMemory(fewer);
-  }
-}
 
 // A worker that is about to become a thread of the pool.
 function helper(build) {

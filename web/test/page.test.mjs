@@ -299,10 +299,10 @@ test("a model too large for the browser's memory is refused, and said to be", as
   const page = await open();
   const message = await page.evaluate(async () => {
     const { Local, fetchModel } = await import("./engine.js");
-    const engine = new Local("threads", 2, { pages: 16384 });
+    const engine = new Local("threads", 2);
     await engine.start();
     const files = await fetchModel("model", () => {});
-    // More than the memory may grow to here; nothing touches its pages.
+    // More than the memory that the build's threads share may ever grow to; nothing touches its pages.
     files.find(file => file.name === "gpt.bpk").bytes = new Uint8Array(1.5 * 2 ** 30);
     return engine.load("model", files).then(() => "loaded", error => `${error.fatal} ${error.message}`);
   });
