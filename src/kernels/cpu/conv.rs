@@ -3,6 +3,7 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::level::arch;
+use super::linear::registers;
 
 /// Output channels whose weights lie side by side.
 pub const BLOCK: usize = 8;
@@ -11,7 +12,7 @@ const TILE_BYTES: usize = 256 << 10;
 /// Longest tile in samples.
 const LONGEST: usize = 1536;
 /// Vectors of time that are computed together.
-const VECTORS: usize = 3;
+const VECTORS: usize = if cfg!(target_family = "wasm") { 2 } else { 3 };
 /// Samples by which a tile may run over its end: the widest vector of any instruction set.
 pub const OVERRUN: usize = 16;
 /// Samples that are computed together with the widest vectors: tiles are multiples of this.
@@ -167,7 +168,7 @@ impl WithSimd for Tile<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         // As many accumulators as the registers hold beside three vectors of input and one weight.
-        if S::REGISTER_COUNT >= 32 { self.run::<S, 8>(simd) } else { self.run::<S, 4>(simd) }
+        if registers::<S>() >= 32 { self.run::<S, 8>(simd) } else { self.run::<S, 4>(simd) }
     }
 }
 

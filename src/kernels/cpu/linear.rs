@@ -14,7 +14,7 @@ use crate::kernels::Activation;
 /// Outputs of a panel: three vectors of the widest instruction set.
 pub const PANEL: usize = 48;
 /// Vectors of outputs that are computed together.
-const VECTORS: usize = 3;
+const VECTORS: usize = if cfg!(target_family = "wasm") { 2 } else { 3 };
 /// Rows that a task takes at a time: they stay in the cache while a panel passes.
 const ROWS: usize = 256;
 
@@ -292,6 +292,12 @@ impl Target {
     }
 }
 
+/// Vector registers to count on. WebAssembly has as many as one likes; x86-64 processors, which most of it runs on, hold 16
+/// of its vectors, and the browser spills the rest.
+pub const fn registers<S: Simd>() -> usize {
+    if cfg!(target_family = "wasm") { 16 } else { S::REGISTER_COUNT }
+}
+
 /// Some rows and one panel.
 struct Task<'a> {
     x: Rows<'a>,
@@ -307,7 +313,7 @@ impl WithSimd for Task<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let mut row = 0;
         // As many accumulators as the registers hold beside three vectors of weights and one input.
-        if S::REGISTER_COUNT >= 32 {
+        if registers::<S>() >= 32 {
             while self.x.count - row >= 8 {
                 self.block::<S, 8>(simd, row);
                 row += 8;
