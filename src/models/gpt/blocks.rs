@@ -47,11 +47,29 @@ impl Block {
 
     /// `[batch, time, dim]` -> `[batch, time, dim]`.
     ///
-    /// With a cache, `x` follows the tokens held there: a prompt fills an empty cache, then one token at a time.
+    /// An empty cache is filled with what `x` holds.
     pub fn forward(&self, x: Tensor<3>, cache: Option<&mut LayerCache>) -> Tensor<3> {
-        let x = x.clone() + self.attention(self.attention_norm.forward(x), cache);
-        let inner = self.expand.forward(self.feed_forward_norm.forward(x.clone()));
-        x + self.reduce.forward(Activation::GeluTanh.forward(inner))
+        let qkv = self.qkv.forward(self.attention_norm.forward(x.clone()));
+        let [query, key, value] = self.split(qkv);
+        if let Some(cache) = cache {
+            assert!(cache.is_empty(), "a filled cache is continued by `step`");
+            cache.append(key.clone(), value.clone());
+        }
+        self.finish(x, merge_heads(attend_causal(query, key, value)))
+    }
+
+    /// One token of every sequence of every cache, in their order: `[sequences, 1, dim]` to the same. Each cache comes with the
+    /// number of its sequences.
+    pub fn step(&self, x: Tensor<3>, caches: Vec<(usize, &mut LayerCache)>) -> Tensor<3> {
+        let qkv = self.qkv.forward(self.attention_norm.forward(x.clone()));
+        let mut first = 0;
+        let attended = caches.into_iter().map(|(count, cache)| {
+            let [query, key, value] = self.split(qkv.clone().narrow(0, first, count));
+            first += count;
+            let (keys, values) = cache.append(key, value);
+            merge_heads(attend_cached(query, keys, values))
+        });
+        self.finish(x, Tensor::cat(attended.collect(), 0))
     }
 
     /// The attention of the rows of `x` `[batch, time, dim]` from `from` on to all before them and themselves, in the first
@@ -70,23 +88,16 @@ impl Block {
         softmax(scores + hidden.unsqueeze(), 3)
     }
 
-    fn attention(&self, x: Tensor<3>, cache: Option<&mut LayerCache>) -> Tensor<3> {
-        let [_, time, dim] = x.dims();
-        let qkv = self.qkv.forward(x);
-        let part = |i: usize| split_heads(qkv.clone().narrow(2, i * dim, dim), self.heads);
-        let (query, key, value) = (part(0), part(1), part(2));
-        let attended = match cache {
-            Some(cache) if !cache.is_empty() => {
-                assert_eq!(time, 1, "a filled cache is continued one token at a time");
-                let (keys, values) = cache.append(key, value);
-                attend_cached(query, keys, values)
-            }
-            Some(cache) => {
-                cache.append(key.clone(), value.clone());
-                attend_causal(query, key, value)
-            }
-            None => attend_causal(query, key, value),
-        };
-        self.out.forward(merge_heads(attended))
+    /// Queries, keys and values.
+    fn split(&self, qkv: Tensor<3>) -> [Tensor<4>; 3] {
+        let dim = qkv.dims()[2] / 3;
+        [0, 1, 2].map(|i| split_heads(qkv.clone().narrow(2, i * dim, dim), self.heads))
+    }
+
+    /// What follows attention.
+    fn finish(&self, x: Tensor<3>, attended: Tensor<3>) -> Tensor<3> {
+        let x = x + self.out.forward(attended);
+        let inner = self.expand.forward(self.feed_forward_norm.forward(x.clone()));
+        x + self.reduce.forward(Activation::GeluTanh.forward(inner))
     }
 }
