@@ -25,7 +25,7 @@ use super::synthesize::{Conditioning, Noise, Synthesizer, observe, stream};
 use super::voice::Voice;
 
 /// Seconds behind a chunk that are decoded for its sake.
-const LOOKAHEAD: f64 = 0.16;
+const LOOKAHEAD: f64 = 0.32;
 /// Settled frames that the flow matching hears with a chunk: 2 s.
 pub(super) const CONTEXT: usize = 172;
 /// Samples over which a chunk takes over from the one before: 5 ms.

@@ -20,7 +20,7 @@ fn on(_: Progress) -> ControlFlow<()> {
 fn all(golden: &Golden) -> Vec<Utterance> {
     let options = |index: usize| {
         let mut options = Options { seed: 3 + index as u64, ..golden.options.clone() };
-        options.decode.max_codes = [140, 30, 61, 90][index];
+        options.decode.max_codes = [70, 20, 41, 50][index];
         options.decode.beams = [1, 3, 1, 2][index];
         options.decode.do_sample = index != 2;
         options.decode.repetition_penalty = 10.0;
