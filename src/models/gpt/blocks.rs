@@ -74,10 +74,18 @@ impl Block {
         softmax(scores + hidden.unsqueeze(), 3)
     }
 
-    /// One token of every sequence held in the cache: `[sequences, 1, dim]` to the same.
-    pub fn step(&self, x: Tensor<3>, mut cache: StepCache<'_>) -> Tensor<3> {
+    /// One token of every sequence of every cache, in their order: `[sequences, 1, dim]` to the same. Each cache comes with the
+    /// number of its sequences.
+    pub fn step(&self, x: Tensor<3>, caches: Vec<(usize, StepCache<'_>)>) -> Tensor<3> {
         let qkv = self.qkv.forward(self.attention_norm.forward(x.clone()));
-        self.finish(x, cache.attend(qkv, self.heads))
+        let mut first = 0;
+        let attended = caches.into_iter().map(|(count, mut cache)| {
+            let part = qkv.clone().narrow(0, first, count);
+            first += count;
+            cache.attend(part, self.heads)
+        });
+        let attended: Vec<_> = attended.collect();
+        self.finish(x, Tensor::cat(attended, 0))
     }
 
     /// What follows attention.

@@ -46,6 +46,16 @@ pub struct Tokens {
     pub stop_code: u32,
 }
 
+/// What is fed to the sequences of one cache in a step.
+#[derive(Debug)]
+pub struct Step<'a> {
+    /// One for each sequence.
+    pub codes: &'a [u32],
+    /// Row of the position table, of all of them.
+    pub position: usize,
+    pub cache: &'a mut KvCache,
+}
+
 impl Gpt {
     /// Ids with a meaning of their own.
     pub fn tokens(&self) -> Tokens {
@@ -102,12 +112,25 @@ impl Gpt {
     /// Feeds one code per sequence held in `cache`, all at row `position` of the position table; returns the logits of
     /// the next codes, `[sequences, codes]`.
     pub fn step(&self, codes: &[u32], position: usize, cache: &mut KvCache) -> Tensor<2> {
+        self.step_together(vec![Step { codes, position, cache }])
+    }
+
+    /// As [`step`](Self::step), for several caches of any lengths in one pass over the weights: the logits of the first one's
+    /// sequences, then those of the next.
+    pub fn step_together(&self, mut steps: Vec<Step<'_>>) -> Tensor<2> {
         let device = self.head.device();
         let mut run = || {
-            let position = self.code_positions.weight.val().narrow(0, position, 1).unsqueeze::<3>();
-            let ids = Tensor::<1, Int>::from_data(ids(codes), &device).unsqueeze_dim(1);
-            let x = self.code_embedding.forward(ids) + position;
-            let x = self.blocks.iter().zip(cache.step()).fold(x, |x, (block, layer)| block.step(x, layer));
+            let rows = steps.iter().map(|Step { codes, position, .. }| {
+                let position = self.code_positions.weight.val().narrow(0, *position, 1).unsqueeze::<3>();
+                let ids = Tensor::<1, Int>::from_data(ids(codes), &device).unsqueeze_dim(1);
+                self.code_embedding.forward(ids) + position
+            });
+            let mut x = Tensor::cat(rows.collect(), 0);
+            let mut caches: Vec<_> = steps.iter_mut().map(|step| (step.codes.len(), step.cache.step())).collect();
+            for block in &self.blocks {
+                let layers = caches.iter_mut().filter_map(|(count, layers)| Some((*count, layers.next()?)));
+                x = block.step(x, layers.collect());
+            }
             self.head.forward(self.output_norm(x)).squeeze_dim(1)
         };
         // Other devices queue their work by the thread that it comes from.
