@@ -4,9 +4,12 @@
 //! further below zero than above (its scale is negative where the largest is positive). So a weight that is restored and
 //! rounded again by the same rule is the same.
 use burn_pack::{Bytes, DType};
+use half::f16;
 
 /// Inputs that share a scale.
 const GROUP: usize = 32;
+/// Programs keep scales in half precision, in units of this: a scale is rounded so here, too, and values against it.
+const UNIT: f32 = 1.0 / 1024.0;
 
 /// Bits of a stored weight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,9 +62,9 @@ impl Quantize {
                     }
                 }
             }
-            scales.extend(largest.iter().map(|largest| match self {
-                Self::Q8 => largest.abs() / limit,
-                Self::Q4 => largest / limit,
+            scales.extend(largest.iter().map(|largest| {
+                let largest = if self == Self::Q8 { largest.abs() } else { *largest };
+                f16::from_f32((largest / limit / UNIT).clamp(-6.0e4, 6.0e4)).to_f32() * UNIT
             }));
         }
         scales

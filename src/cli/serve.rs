@@ -23,12 +23,14 @@ pub fn run(args: &Serve, quiet: bool) -> Result<(), Failure> {
         api_key: args.api_key.clone().filter(|key| !key.is_empty()),
         origins: args.origin.clone(),
         workers: args.workers,
+        together: args.together,
         limits: Limits {
             requests: args.max_requests,
             text: args.max_text,
             audio: Duration::from_secs(args.max_audio),
             time: Duration::from_secs(args.max_time),
             upload: args.max_upload << 20,
+            ..Limits::default()
         },
         steps: args.precision.steps(),
         text: text_options(&args.reading)?,

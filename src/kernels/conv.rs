@@ -1,12 +1,12 @@
 //! Convolution over time that keeps the length, without `im2col`.
 use burn::backend::Dispatch;
 use burn::module::{Module, Param};
-use burn::nn::conv::Conv1d;
-use burn::tensor::Tensor;
-use burn::tensor::module::conv1d;
-use burn::tensor::ops::ConvOptions;
+use burn::nn::conv::{Conv1d, ConvTranspose1d};
+use burn::tensor::module::{conv_transpose1d, conv1d};
+use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
+use burn::tensor::{Tensor, TensorData};
 
-use super::cpu::{CpuKernels, conv::BLOCK};
+use super::cpu::{CpuKernels, conv::BLOCK, conv_transpose::Shape};
 use super::on_cpu;
 
 /// A [`Conv1d`] (odd kernel, stride 1, one group, same length) whose weights lie in the order in which the CPU kernel
@@ -67,13 +67,61 @@ impl PackedConv {
     }
 }
 
+/// A [`ConvTranspose1d`] (one group, no dilation, no output padding) whose weights lie in the order in which the CPU
+/// kernel reads them; on other devices as it is.
+#[derive(Module, Debug)]
+pub struct PackedConvTranspose {
+    /// On the CPU packed, in one row; else `[in, out, kernel]`.
+    weight: Param<Tensor<3>>,
+    bias: Param<Tensor<1>>,
+    inputs: usize,
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+}
+
+impl PackedConvTranspose {
+    /// Packs `conv`; a convolution without bias gets one of zeros.
+    pub fn new(conv: ConvTranspose1d) -> Self {
+        assert!((conv.groups, conv.dilation, conv.padding_out) == (1, 1, 0), "conv_transpose: not of the plain kind");
+        let (device, weight) = (conv.weight.device(), conv.weight.into_value());
+        let [inputs, outputs, kernel] = weight.dims();
+        let shape = Shape { inputs, outputs, kernel, stride: conv.stride, padding: conv.padding };
+        let weight = if on_cpu(&device) {
+            let values: Vec<f32> = weight.into_data().iter().collect();
+            let packed = shape.pack(&values);
+            let length = packed.len();
+            Tensor::from_data(TensorData::new(packed, [1, 1, length]), &device)
+        } else {
+            weight
+        };
+        let bias = conv.bias.map_or_else(|| Tensor::zeros([outputs], &device), Param::into_value);
+        let (weight, bias) = (Param::from_tensor(weight), Param::from_tensor(bias));
+        Self { weight, bias, inputs, kernel, stride: conv.stride, padding: conv.padding }
+    }
+
+    /// `[batch, in, time]` -> `[batch, out, (time - 1) * stride + kernel - 2 * padding]`.
+    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let (weight, bias) = (self.weight.val(), self.bias.val());
+        if !on_cpu(&x.device()) {
+            let options = ConvTransposeOptions::new([self.stride], [self.padding], [0], [1], 1);
+            return conv_transpose1d(x, weight, Some(bias), options);
+        }
+        let (inputs, outputs) = (self.inputs, bias.dims()[0]);
+        let shape = Shape { inputs, outputs, kernel: self.kernel, stride: self.stride, padding: self.padding };
+        let [x, weight, bias] = [x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch()];
+        Tensor::from_dispatch(<Dispatch as CpuKernels>::conv_transpose(x, weight, bias, shape))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use burn::nn::PaddingConfig1d;
-    use burn::nn::conv::Conv1dConfig;
+    use burn::nn::conv::{Conv1dConfig, ConvTranspose1dConfig};
     use burn::tensor::{Device, Distribution};
     use proptest::prelude::*;
 
+    use super::super::cpu::level::at_every_level;
     use super::*;
 
     fn difference(a: Tensor<3>, b: Tensor<3>) -> f32 {
@@ -101,9 +149,34 @@ mod tests {
             let expected = conv.forward(x.clone());
             let packed = PackedConv::new(conv);
             prop_assert!(difference(packed.plain(x.clone()), expected.clone()) < 1e-5);
-            prop_assert!(difference(packed.forward(x.clone()), expected.clone()) < 1e-4);
-            let kept = sum.clone();
-            prop_assert!(difference(packed.forward_add(x, sum), expected + kept) < 1e-4);
+            at_every_level(|level| {
+                let got = difference(packed.forward(x.clone()), expected.clone());
+                assert!(got < 1e-4, "{level:?}: {got}");
+                let got = difference(packed.forward_add(x.clone(), sum.clone()), expected.clone() + sum.clone());
+                assert!(got < 1e-4, "{level:?}: {got}");
+            });
+        }
+
+        /// Kernels that are and are not multiples of the stride.
+        #[test]
+        fn transposed_equals_the_plain_form(
+            inputs in 1usize..40, outputs in 1usize..40, time in 1usize..300, stride in 1usize..6, more in 0usize..9,
+            padding in 0usize..4, batch in 1usize..3,
+        ) {
+            let device = Device::flex();
+            let kernel = stride + more;
+            prop_assume!((time - 1) * stride + kernel > 2 * padding);
+            let conv = ConvTranspose1dConfig::new([inputs, outputs], kernel)
+                .with_stride(stride)
+                .with_padding(padding)
+                .init(&device);
+            let x = Tensor::<3>::random([batch, inputs, time], Distribution::Normal(0.0, 1.0), &device);
+            let expected = conv.forward(x.clone());
+            let packed = PackedConvTranspose::new(conv);
+            at_every_level(|level| {
+                let got = difference(packed.forward(x.clone()), expected.clone());
+                assert!(got < 1e-4, "{level:?}: {got}");
+            });
         }
     }
 }

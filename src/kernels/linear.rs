@@ -3,6 +3,7 @@ use burn::backend::Dispatch;
 use burn::tensor::ops::PadMode;
 use burn::tensor::{DType, Tensor};
 
+use super::Activation;
 use super::cpu::CpuKernels;
 use super::cpu::linear::PANEL;
 use super::on_cpu;
@@ -64,12 +65,13 @@ pub fn pack_linear<const D: usize>(weight: Tensor<D>, kept: WeightType) -> Tenso
     Tensor::<3>::from_data(data, (&device, kept.dtype())).reshape(shape)
 }
 
-/// `x · weight + bias` for a weight of [`pack_linear`]: `[.., inputs]` -> `[.., outputs]`.
+/// `x · weight + bias` for a weight of [`pack_linear`]: `[.., inputs]` -> `[.., outputs]`, after `then` if there is one.
 pub fn packed_linear<const D: usize>(
     x: Tensor<D>,
     weight: Tensor<2>,
     bias: Option<Tensor<1>>,
     outputs: usize,
+    then: Option<Activation>,
 ) -> Tensor<D> {
     let mut dims = x.dims();
     let inputs = std::mem::replace(&mut dims[D - 1], outputs);
@@ -78,10 +80,32 @@ pub fn packed_linear<const D: usize>(
     let bias = bias.unwrap_or_else(|| Tensor::zeros([outputs], &x.device()));
     let y: Tensor<2> = if on_cpu(&x.device()) {
         let [x, weight, bias] = [x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch()];
-        Tensor::from_dispatch(<Dispatch as CpuKernels>::linear(x, weight, bias))
+        Tensor::from_dispatch(<Dispatch as CpuKernels>::linear(x, weight, bias, then))
     } else {
-        x.matmul(unpack(weight, inputs, outputs)) + bias.unsqueeze()
+        let y = x.matmul(unpack(weight, inputs, outputs)) + bias.unsqueeze();
+        match then {
+            Some(then) => then.forward(y),
+            None => y,
+        }
     };
+    y.reshape(dims)
+}
+
+/// `sum + x · weight + bias`, without a tensor between the two: `sum` `[.., outputs]` to the same. On the CPU only.
+pub fn packed_linear_add<const D: usize>(
+    x: Tensor<D>,
+    weight: Tensor<2>,
+    bias: Option<Tensor<1>>,
+    sum: Tensor<D>,
+) -> Tensor<D> {
+    let (inputs, dims) = (x.dims()[D - 1], sum.dims());
+    let outputs = dims[D - 1];
+    let rows = dims[..D - 1].iter().product();
+    let (x, sum): (Tensor<2>, Tensor<2>) = (x.reshape([rows, inputs]), sum.reshape([rows, outputs]));
+    let bias = bias.unwrap_or_else(|| Tensor::zeros([outputs], &x.device()));
+    let [x, weight, bias] = [x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch()];
+    let y: Tensor<2> =
+        Tensor::from_dispatch(<Dispatch as CpuKernels>::linear_add(x, weight, bias, sum.into_dispatch()));
     y.reshape(dims)
 }
 
@@ -129,7 +153,7 @@ mod tests {
                 [(WeightType::F32, FloatDType::F32), (WeightType::F16, FloatDType::F16), (WeightType::Bf16, FloatDType::BF16)]
             {
                 let packed = pack_linear(weight.clone(), kept);
-                let got = packed_linear(x.clone(), packed, Some(bias.clone()), outputs);
+                let got = packed_linear(x.clone(), packed, Some(bias.clone()), outputs, None);
                 let near = rounded(&weight, dtype);
                 let exact = x.clone().matmul(near.clone()) + bias.clone().unsqueeze();
                 let pairs = rounded(&x, dtype).matmul(near) + bias.clone().unsqueeze();

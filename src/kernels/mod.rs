@@ -6,9 +6,13 @@
 mod activation;
 mod attention;
 mod conv;
+mod decode;
 mod linear;
+mod norm;
+mod pool;
 mod probe;
 mod quantized;
+mod rotary;
 mod snake;
 mod subsample;
 
@@ -16,12 +20,20 @@ mod subsample;
 #[allow(unsafe_code)]
 mod cpu;
 
+#[cfg(test)]
+pub use cpu::level::at_every_level;
+
 pub use activation::{Activation, glu, swiglu, tanh_gate};
 pub use attention::attention;
-pub use conv::PackedConv;
-pub use linear::{WeightType, pack_linear, packed_linear, packed_windows};
+pub use conv::{PackedConv, PackedConvTranspose};
+pub use cpu::level::{Level, levels, limit as limit_level};
+pub use decode::{CachedRows, RowTables};
+pub use linear::{WeightType, pack_linear, packed_linear, packed_linear_add, packed_windows};
+pub use norm::{Statistics, modulated_norm};
+pub use pool::in_pool;
 pub use probe::product_seconds;
-pub use quantized::{Bits, QuantizedWeight, quantized_linear};
+pub use quantized::{Bits, QuantizedWeight, quantized_linear, quantized_linear_add};
+pub use rotary::rotate_heads;
 pub use snake::alias_free_snake;
 pub use subsample::packed_subsample;
 

@@ -16,7 +16,7 @@ pub fn product_seconds(kept: WeightType, [rows, inputs, outputs]: [usize; 3], de
     for _ in 0..6 {
         let start = Instant::now();
         let y = match &packed {
-            Some(packed) => packed_linear(x.clone(), packed.clone(), None, outputs),
+            Some(packed) => packed_linear(x.clone(), packed.clone(), None, outputs, None),
             None => half.clone().matmul(weight.clone()),
         };
         // Reading one value waits for the device.

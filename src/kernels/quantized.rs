@@ -6,14 +6,17 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 pub use super::cpu::integer::{Bits, QuantizedWeight};
 
+use super::Activation;
 use super::cpu::CpuKernels;
 use super::on_cpu;
 
-/// `x · weight + bias`: `[.., inputs]` -> `[.., outputs]`. On the CPU rows are rounded to 8 bits, too.
+/// `x · weight + bias`: `[.., inputs]` -> `[.., outputs]`, after `then` if there is one. On the CPU rows are rounded to 8
+/// bits, too.
 pub fn quantized_linear<const D: usize>(
     x: Tensor<D>,
     weight: &Arc<QuantizedWeight>,
     bias: Option<Tensor<1>>,
+    then: Option<Activation>,
 ) -> Tensor<D> {
     let mut dims = x.dims();
     let outputs = weight.outputs();
@@ -24,10 +27,32 @@ pub fn quantized_linear<const D: usize>(
     let bias = bias.unwrap_or_else(|| Tensor::zeros([outputs], &device));
     let y: Tensor<2> = if on_cpu(&device) {
         let (x, bias) = (x.into_dispatch(), bias.into_dispatch());
-        Tensor::from_dispatch(<Dispatch as CpuKernels>::quantized_linear(x, bias, weight.clone()))
+        Tensor::from_dispatch(<Dispatch as CpuKernels>::quantized_linear(x, bias, weight.clone(), then))
     } else {
-        x.matmul(restored(weight, inputs, &device)) + bias.unsqueeze()
+        let y = x.matmul(restored(weight, inputs, &device)) + bias.unsqueeze();
+        match then {
+            Some(then) => then.forward(y),
+            None => y,
+        }
     };
+    y.reshape(dims)
+}
+
+/// `sum + x · weight + bias`, without a tensor between the two: `sum` `[.., outputs]` to the same. On the CPU only.
+pub fn quantized_linear_add<const D: usize>(
+    x: Tensor<D>,
+    weight: &Arc<QuantizedWeight>,
+    bias: Option<Tensor<1>>,
+    sum: Tensor<D>,
+) -> Tensor<D> {
+    let (inputs, dims) = (x.dims()[D - 1], sum.dims());
+    let outputs = dims[D - 1];
+    let rows = dims[..D - 1].iter().product();
+    let (x, sum): (Tensor<2>, Tensor<2>) = (x.reshape([rows, inputs]), sum.reshape([rows, outputs]));
+    let bias = bias.unwrap_or_else(|| Tensor::zeros([outputs], &x.device()));
+    let [x, bias, sum] = [x.into_dispatch(), bias.into_dispatch(), sum.into_dispatch()];
+    let y: Tensor<2> =
+        Tensor::from_dispatch(<Dispatch as CpuKernels>::quantized_linear_add(x, bias, sum, weight.clone()));
     y.reshape(dims)
 }
 
@@ -61,7 +86,7 @@ mod tests {
                 // Against the restored weight only the rounding of the rows is left: half a step of at most 1 / 127 in
                 // each product.
                 let expected = x.clone().matmul(restored) + bias.clone().unsqueeze();
-                let got = quantized_linear(x.clone(), &weight, Some(bias.clone()));
+                let got = quantized_linear(x.clone(), &weight, Some(bias.clone()), None);
                 let worst: f32 = (got - expected).abs().max().into_scalar();
                 prop_assert!(worst <= inputs as f32 * 0.51 / 127.0, "{:?}: {}", bits, worst);
             }

@@ -38,9 +38,70 @@ pub fn solve(
     options: &SolveOptions,
     progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> Result<Tensor<3>> {
+    let zeros = prompt_mel.zeros_like();
+    let path = solve_onward(dit, noise, prompt_mel, &Path::default(), condition, style, options, progress)?;
+    // The prompt's frames, then the mel's.
+    Ok(Tensor::cat(std::iter::once(zeros).chain(path.end()).collect(), 2))
+}
+
+/// Where frames were at each time of a solve, from the noise to the mel: `[1, frames, mel_bins]` each.
+#[derive(Debug, Clone, Default)]
+pub struct Path(Vec<Tensor<3>>);
+
+impl Path {
+    /// The mel `[1, mel_bins, frames]`.
+    pub fn end(&self) -> Option<Tensor<3>> {
+        self.0.last().map(|x| x.clone().swap_dims(1, 2))
+    }
+
+    pub fn frames(&self) -> usize {
+        self.0.first().map_or(0, |x| x.dims()[1])
+    }
+
+    /// The frames `start..start + length`.
+    pub fn narrow(&self, start: usize, length: usize) -> Self {
+        Self(self.0.iter().map(|x| x.clone().narrow(1, start, length)).collect())
+    }
+
+    /// With the frames of `other` behind its own.
+    pub fn join(self, other: Self) -> Self {
+        match self.0.is_empty() {
+            true => other,
+            false => Self(self.0.into_iter().zip(other.0).map(|(a, b)| Tensor::cat(vec![a, b], 1)).collect()),
+        }
+    }
+}
+
+/// As [`solve`], of frames that follow others which were solved before: `settled` are theirs, between the prompt's and
+/// the new ones; noise and condition have all three. The path of the new frames.
+///
+/// In a solve of all at once the network would see settled frames on their way from noise to mel, and so it does here: at every
+/// step they are where they were when they were solved. Given as a prompt, they would be taken for a part of the clip.
+///
+/// # Errors
+/// As [`solve`]; [`Error::Input`] if the settled frames were solved in another number of steps.
+#[allow(clippy::too_many_arguments)]
+pub fn solve_onward(
+    dit: &Dit,
+    noise: Tensor<3>,
+    prompt_mel: Tensor<3>,
+    settled: &Path,
+    condition: Tensor<3>,
+    style: Tensor<2>,
+    options: &SolveOptions,
+    progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
+) -> Result<Path> {
     let [_, mel_bins, frames] = noise.dims();
     let prompt = prompt_mel.dims()[2];
-    check(options, prompt, frames)?;
+    let before = prompt + settled.frames();
+    check(options, before, frames)?;
+    if settled.frames() > 0 && settled.0.len() != options.steps + 1 {
+        return Err(wrong(
+            "diffusion steps",
+            options.steps.to_string(),
+            format!("{}", settled.0.len().saturating_sub(1)),
+        ));
+    }
     let device = noise.device();
     let zeros = |frames| Tensor::<3>::zeros([1, frames, mel_bins], &device);
 
@@ -53,22 +114,26 @@ pub fn solve(
         dit.context(prompt_mel, style, condition, None)
     };
 
-    // The prompt's frames are 0 in the state at every step (they enter through the condition only), so only the frames
-    // after it are integrated.
-    let with_prompt = |x: Tensor<3>| Tensor::cat(vec![zeros(prompt), x], 1);
-    let mut x = noise.swap_dims(1, 2).narrow(1, prompt, frames - prompt);
+    // The prompt's frames are 0 in the state at every step (they enter through the condition only), and settled ones are
+    // known, so only the frames after them are integrated.
+    let whole = |step: usize, x: Tensor<3>| {
+        Tensor::cat([Some(zeros(prompt)), settled.0.get(step).cloned(), Some(x)].into_iter().flatten().collect(), 1)
+    };
+    let mut x = noise.swap_dims(1, 2).narrow(1, before, frames - before);
+    let mut path = vec![x.clone()];
     let span = time_span(options.steps);
     let mut time = 0f32;
     for (step, pair) in span.windows(2).enumerate() {
         let dt = pair[1] - pair[0];
-        let velocity = dit.velocity(with_prompt(x.clone()), &[time], &context, prompt);
+        let velocity = dit.velocity(whole(step, x.clone()), &[time], &context, before);
         x = x + guide(velocity, options.guidance) * dt;
+        path.push(x.clone());
         time += dt;
         if progress(step + 1).is_break() {
             return Err(Error::Cancelled);
         }
     }
-    Ok(with_prompt(x).swap_dims(1, 2))
+    Ok(Path(path))
 }
 
 /// Combines the branches of a batch `[conditional, unconditional]`.
@@ -87,20 +152,21 @@ fn time_span(steps: usize) -> Vec<f32> {
     (0..points).map(|i| if i < points / 2 { step * i as f32 } else { 1.0 - step * (steps - i) as f32 }).collect()
 }
 
-fn check(options: &SolveOptions, prompt: usize, frames: usize) -> Result<()> {
-    let wrong = |name: &str, got: String, expected: &str| {
-        Err(Error::Input { name: name.into(), got, expected: expected.into() })
-    };
+fn check(options: &SolveOptions, known: usize, frames: usize) -> Result<()> {
     if options.steps == 0 {
-        return wrong("diffusion steps", "0".into(), "at least 1");
+        return Err(wrong("diffusion steps", "0".into(), "at least 1".into()));
     }
     if !options.guidance.is_finite() || options.guidance < 0.0 {
-        return wrong("guidance", options.guidance.to_string(), "a finite number of at least 0");
+        return Err(wrong("guidance", options.guidance.to_string(), "a finite number of at least 0".into()));
     }
-    if prompt >= frames {
-        return wrong("mel frames", frames.to_string(), &format!("more than the prompt's {prompt}"));
+    if known >= frames {
+        return Err(wrong("mel frames", frames.to_string(), format!("more than the prompt's {known}")));
     }
     Ok(())
+}
+
+fn wrong(name: &str, got: String, expected: String) -> Error {
+    Error::Input { name: name.into(), got, expected }
 }
 
 #[cfg(test)]

@@ -63,7 +63,20 @@ impl LengthRegulatorConfig {
 impl LengthRegulator {
     /// `content` `[batch, time, input]` to `[batch, frames, channels]`.
     pub fn forward(&self, content: Tensor<3>, frames: usize) -> Tensor<3> {
-        let mut x = stretch(self.project(content), frames).swap_dims(1, 2); // [batch, channels, frames]
+        let stretched = stretch(self.project(content), frames);
+        self.smooth(stretched)
+    }
+
+    /// As [`forward`](Self::forward), of content that goes on behind `content`: its frames come from where they will come
+    /// from when all is there, as nearly as can be known before its length is. `duration_factor` as in
+    /// [`target_frames_v2_5`].
+    pub fn forward_part(&self, content: Tensor<3>, frames: usize, duration_factor: f64) -> Tensor<3> {
+        let stretched = sample(self.project(content), frames, (1.0 / (FRAMES_PER_CONTENT * duration_factor)) as f32);
+        self.smooth(stretched)
+    }
+
+    fn smooth(&self, stretched: Tensor<3>) -> Tensor<3> {
+        let mut x = stretched.swap_dims(1, 2); // [batch, channels, frames]
         for block in &self.blocks {
             x = mish(block.norm.forward(block.conv.forward(x)));
         }
@@ -80,9 +93,14 @@ impl LengthRegulator {
 ///
 /// Frame `i` comes from `floor(i * time / frames)` with the ratio in f32: the rounding decides which frame is repeated.
 pub fn stretch(x: Tensor<3>, frames: usize) -> Tensor<3> {
-    let time = x.dims()[1];
-    let ratio = time as f32 / frames as f32;
-    let sources: Vec<i64> = (0..frames).map(|i| ((i as f32 * ratio) as usize).min(time - 1) as i64).collect();
+    let ratio = x.dims()[1] as f32 / frames as f32;
+    sample(x, frames, ratio)
+}
+
+/// Frame `i` is that at `floor(i * ratio)` of `x` `[batch, time, channels]`.
+fn sample(x: Tensor<3>, frames: usize, ratio: f32) -> Tensor<3> {
+    let last = x.dims()[1].saturating_sub(1);
+    let sources: Vec<i64> = (0..frames).map(|i| ((i as f32 * ratio) as usize).min(last) as i64).collect();
     let sources = Tensor::<1, Int>::from_data(TensorData::new(sources, [frames]), &x.device());
     x.select(1, sources)
 }

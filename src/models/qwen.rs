@@ -164,10 +164,10 @@ impl Qwen {
         let (keys, values) = (self.share(keys), self.share(values));
         let query = rotation.apply(query);
         let y = if first { attend_causal(query, keys, values) } else { attend_cached(query, keys, values) };
-        let x = x + layer.output.forward(merge_heads(y));
+        let x = layer.output.forward_add(merge_heads(y), x);
         let y = layer.feed_forward_norm.forward(x.clone());
         let gated = swiglu(layer.gate.forward(y.clone()), layer.up.forward(y));
-        x + layer.down.forward(gated)
+        layer.down.forward_add(gated, x)
     }
 
     /// Each head of keys or values for all of its query heads.

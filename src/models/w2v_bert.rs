@@ -188,7 +188,7 @@ impl Layer {
 
 impl FeedForward {
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        self.down.forward(Activation::Silu.forward(self.up.forward(x)))
+        self.down.forward(self.up.forward_then(x, Activation::Silu))
     }
 }
 

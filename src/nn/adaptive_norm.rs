@@ -1,4 +1,5 @@
 //! RMS normalisation whose scale and shift come from a conditioning vector.
+use crate::kernels::{Statistics, modulated_norm};
 use crate::nn::linear::{Linear, LinearConfig};
 use burn::module::Param;
 use burn::nn::Initializer;
@@ -26,8 +27,7 @@ impl AdaptiveNorm {
     /// Normalises `x` `[batch, time, channels]` under `condition` `[batch or 1, condition]`.
     pub fn forward(&self, x: Tensor<3>, condition: Tensor<2>) -> Tensor<3> {
         let [scale, shift] = halves(self.projection.forward(condition).unsqueeze_dim(1));
-        let rms = (x.clone().square().mean_dim(2) + EPSILON).sqrt();
-        x / rms * (scale * self.gamma.val().unsqueeze()) + shift
+        modulated_norm(x, scale * self.gamma.val().unsqueeze(), shift, Statistics::Rms, EPSILON)
     }
 }
 

@@ -10,6 +10,12 @@ pub fn split_heads(x: Tensor<3>, heads: usize) -> Tensor<4> {
     x.reshape([batch, time, heads, channels / heads]).swap_dims(1, 2)
 }
 
+/// `[batch, time, 3 * heads * size]` to queries, keys and values `[batch, heads, time, size]`.
+pub fn split_qkv(qkv: Tensor<3>, heads: usize) -> [Tensor<4>; 3] {
+    let dim = qkv.dims()[2] / 3;
+    [0, 1, 2].map(|i| split_heads(qkv.clone().narrow(2, i * dim, dim), heads))
+}
+
 /// `[batch, heads, time, size]` -> `[batch, time, heads * size]`.
 pub fn merge_heads(x: Tensor<4>) -> Tensor<3> {
     let [batch, heads, time, size] = x.dims();

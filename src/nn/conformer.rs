@@ -165,8 +165,8 @@ impl ConformerLayer {
     pub fn forward(&self, x: Tensor<3>, positions: Tensor<3>) -> Tensor<3> {
         let x = x.clone() + self.attention.forward(self.attention_norm.forward(x), positions);
         let x = x.clone() + self.convolution.forward(self.convolution_norm.forward(x));
-        let inner = Activation::Silu.forward(self.expand.forward(self.feed_forward_norm.forward(x.clone())));
-        self.norm.forward(x + self.reduce.forward(inner))
+        let inner = self.expand.forward_then(self.feed_forward_norm.forward(x.clone()), Activation::Silu);
+        self.norm.forward(self.reduce.forward_add(inner, x))
     }
 }
 

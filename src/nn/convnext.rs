@@ -79,7 +79,7 @@ impl Backbone {
 impl Block {
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let y = self.depthwise.forward(x.clone().swap_dims(1, 2)).swap_dims(1, 2);
-        let y = self.down.forward(Activation::Gelu.forward(self.up.forward(self.norm.forward(y))));
+        let y = self.down.forward(self.up.forward_then(self.norm.forward(y), Activation::Gelu));
         x + y * self.scale.val().unsqueeze()
     }
 }

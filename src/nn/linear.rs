@@ -9,7 +9,8 @@ use burn::tensor::ops::ConvOptions;
 use burn::tensor::{DType, Device, Tensor};
 
 use crate::kernels::{
-    Bits, QuantizedWeight, WeightType, on_cpu, pack_linear, packed_linear, packed_windows, quantized_linear,
+    Activation, Bits, QuantizedWeight, WeightType, on_cpu, pack_linear, packed_linear, packed_linear_add,
+    packed_windows, quantized_linear, quantized_linear_add,
 };
 
 /// Sizes of a [`Linear`].
@@ -72,12 +73,36 @@ pub struct Linear {
 impl Linear {
     /// `[.., inputs]` -> `[.., outputs]`.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        self.run(x, None)
+    }
+
+    /// `activation(forward(x))`
+    pub fn forward_then<const D: usize>(&self, x: Tensor<D>, activation: Activation) -> Tensor<D> {
+        self.run(x, Some(activation))
+    }
+
+    /// `sum + forward(x)`
+    pub fn forward_add<const D: usize>(&self, x: Tensor<D>, sum: Tensor<D>) -> Tensor<D> {
+        if on_cpu(&x.device()) {
+            let bias = self.bias.as_ref().map(Param::val);
+            if let Some(weight) = &self.quantized {
+                return quantized_linear_add(x, weight, bias, sum);
+            }
+            let weight = self.weight.val();
+            if !self.is_plain(&weight) {
+                return packed_linear_add(x, weight, bias, sum);
+            }
+        }
+        sum + self.forward(x)
+    }
+
+    fn run<const D: usize>(&self, x: Tensor<D>, then: Option<Activation>) -> Tensor<D> {
         let bias = self.bias.as_ref().map(Param::val);
         if let Some(weight) = &self.quantized {
-            return quantized_linear(x, weight, bias);
+            return quantized_linear(x, weight, bias, then);
         }
         let weight = self.weight.val();
-        match self.half() {
+        let y = match self.half() {
             Some(dtype) => {
                 let product: Tensor<D> = linear(x.cast(dtype), weight, None).cast(DType::F32);
                 match bias {
@@ -86,7 +111,11 @@ impl Linear {
                 }
             }
             None if self.is_plain(&weight) => linear(x, weight, bias),
-            None => packed_linear(x, weight, bias, self.outputs),
+            None => return packed_linear(x, weight, bias, self.outputs, then),
+        };
+        match then {
+            Some(activation) => activation.forward(y),
+            None => y,
         }
     }
 
@@ -285,6 +314,17 @@ mod tests {
             let expected = run(&plain);
             let difference: f32 = ((run(&packed) - expected.clone()) / expected).abs().max().into_scalar();
             assert!(difference < 1e-5, "{rows} rows: {difference}");
+            // Fused and apart, in f32 and in few bits.
+            let few = plain.layers[0].clone().quantize(Bits::Eight);
+            for layer in [&plain.layers[0], &packed.layers[0], &few] {
+                let sum = Tensor::<3>::random([2, rows, 50], Distribution::Default, &device);
+                let worst = |a: Tensor<3>, b: Tensor<3>| -> f32 { (a - b).abs().max().into_scalar() };
+                assert!(worst(layer.forward_add(x.clone(), sum.clone()), sum + layer.forward(x.clone())) < 1e-5);
+                for activation in [Activation::Silu, Activation::Gelu, Activation::GeluTanh] {
+                    let apart = activation.forward(layer.forward(x.clone()));
+                    assert!(worst(layer.forward_then(x.clone(), activation), apart) < 1e-5, "{activation:?}");
+                }
+            }
         }
     }
 }

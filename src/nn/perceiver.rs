@@ -86,10 +86,10 @@ impl PerceiverLayer {
         let both = Tensor::cat(vec![latents.clone(), context], 1);
         let query = split_heads(self.query.forward(latents.clone()), self.heads);
         let [key, value] = halves(self.key_value.forward(both)).map(|x| split_heads(x, self.heads));
-        let latents = latents + self.out.forward(merge_heads(attend(query, key, value, None)));
+        let latents = self.out.forward_add(merge_heads(attend(query, key, value, None)), latents);
         // GEGLU (arXiv:2002.05202) with the gate in the second half.
         let [value, gate] = halves(self.expand.forward(latents.clone()));
-        latents + self.reduce.forward(value * Activation::Gelu.forward(gate))
+        self.reduce.forward_add(value * Activation::Gelu.forward(gate), latents)
     }
 }
 

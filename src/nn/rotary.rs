@@ -1,6 +1,8 @@
 //! Rotary position embedding on interleaved channel pairs (Su et al. 2021, "RoFormer").
 use burn::tensor::{Device, Tensor, TensorData};
 
+use crate::kernels::{on_cpu, rotate_heads};
+
 /// The rotations of positions `0..frames` for one head size.
 #[derive(Debug, Clone)]
 pub struct Rotary {
@@ -32,6 +34,19 @@ impl Rotary {
         Self { cos: table(f64::cos), sin: table(f64::sin), quarter_turn }
     }
 
+    /// Rotates the first `heads` heads in each row `[batch, frames, width]`.
+    pub fn apply_to_heads(&self, x: Tensor<3>, heads: usize) -> Tensor<3> {
+        let [frames, size] = [self.cos.dims()[1], self.cos.dims()[3]];
+        if on_cpu(&x.device()) {
+            let table = |x: &Tensor<4>| x.clone().reshape([frames, size]);
+            return rotate_heads(x, heads, table(&self.cos), table(&self.sin));
+        }
+        let [batch, _, width] = x.dims();
+        let turned = self.apply(x.clone().narrow(2, 0, heads * size).reshape([batch, frames, heads, size]));
+        let rest = x.narrow(2, heads * size, width - heads * size);
+        Tensor::cat(vec![turned.reshape([batch, frames, heads * size]), rest], 2)
+    }
+
     /// Rotates queries or keys `[batch, frames, heads, head_dim]`.
     ///
     /// The turned pairs come from a product with a signed permutation: exact, and far cheaper than strided slices.
@@ -44,7 +59,10 @@ impl Rotary {
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::Distribution;
+
     use super::*;
+    use crate::kernels::at_every_level;
 
     #[test]
     fn turns_each_pair_by_its_own_angle() {
@@ -58,5 +76,20 @@ mod tests {
                 assert!((f64::from(*got) - want).abs() < 1e-6, "position {position}: {got} is not {want}");
             }
         }
+    }
+
+    #[test]
+    fn in_place_equals_the_plain_form() {
+        let device = Device::flex();
+        let (batch, frames, heads, size) = (2, 70, 3, 10);
+        let rotary = Rotary::new(frames, size, 10000.0, &device);
+        let x = Tensor::<3>::random([batch, frames, 4 * size], Distribution::Normal(0.0, 1.0), &device);
+        let turned = rotary.apply(x.clone().narrow(2, 0, heads * size).reshape([batch, frames, heads, size]));
+        let expected = Tensor::cat(vec![turned.reshape([batch, frames, heads * size]), x.clone().narrow(2, 30, 10)], 2);
+        at_every_level(|level| {
+            let got = rotary.apply_to_heads(x.clone(), heads);
+            let worst: f32 = (got - expected.clone()).abs().max().into_scalar();
+            assert!(worst < 1e-6, "{level:?}: {worst}");
+        });
     }
 }

@@ -119,6 +119,12 @@ impl Options {
         }
     }
 
+    /// Whether segments are given out in chunks. A length that is asked for is shared among all codes, so all have to be
+    /// there.
+    pub(super) fn streams(&self) -> bool {
+        self.streaming.is_some() && self.seconds.is_none()
+    }
+
     /// How often a chunk's flow matching asks its network: with guidance twice a step.
     pub(super) fn evaluations(&self) -> usize {
         self.steps * if self.guidance == 0.0 { 1 } else { 2 }

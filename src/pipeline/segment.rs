@@ -1,15 +1,16 @@
 //! One text segment on its way from tokens to samples: at once, or in chunks while its codes are still being decoded.
 //!
 //! A chunk is made of the codes so far. Its newest frames are heard by the flow matching but are not settled: the next
-//! chunk makes them again, now that it knows what follows. The frames settled before are the next chunk's prompt, so that
-//! it goes on where they end, and the vocoder reads as many of them as its samples depend on.
+//! chunk makes them again, now that it knows what follows. There the frames settled before take the same way from noise to
+//! mel once more, so that the new ones go on where they end, and the vocoder reads as many of them as its samples depend on.
 use std::f32::consts::PI;
 use std::ops::ControlFlow;
 
 use burn::tensor::Tensor;
+use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::models::flow::{SolveOptions, solve};
+use crate::models::flow::{Path, SolveOptions, solve_onward};
 use crate::readback::values;
 use crate::{Error, Result};
 
@@ -24,8 +25,8 @@ use super::synthesize::{Conditioning, Noise, Synthesizer, observe, stream};
 use super::voice::Voice;
 
 /// Seconds behind a chunk that are decoded for its sake.
-const LOOKAHEAD: f64 = 0.16;
-/// Settled frames that prompt a chunk: 2 s.
+const LOOKAHEAD: f64 = 0.32;
+/// Settled frames that the flow matching hears with a chunk: 2 s.
 pub(super) const CONTEXT: usize = 172;
 /// Samples over which a chunk takes over from the one before: 5 ms.
 const FADE: usize = 110;
@@ -45,11 +46,15 @@ pub(super) struct SegmentInWork {
     noise: Noise,
     /// Settled frames `[1, bins, frames]`, on the model's scale.
     mel: Option<Tensor<3>>,
+    /// How the last of them were solved.
+    path: Path,
     /// What the last chunk made of the time behind its end; the next one fades in over it.
     tail: Vec<f32>,
     pub chunks: u32,
     /// Codes up to which the chunks so far went, lookahead left out.
     pub given: usize,
+    /// What the chunk is to be that is in work.
+    plan: Option<ChunkPlan>,
     /// Seconds of sound that were given out and are not heard yet; none before the first chunk of all.
     pub ahead: Option<f64>,
     /// Mel frames that a code became.
@@ -60,6 +65,17 @@ pub(super) struct SegmentInWork {
     over: bool,
 }
 
+/// How far a chunk goes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ChunkPlan {
+    /// Codes of the segment up to which it goes.
+    end: usize,
+    /// Codes that it is made of: the lookahead comes on top.
+    wanted: usize,
+    /// What was there before it.
+    before: Made,
+}
+
 impl SegmentInWork {
     fn new(ids: &[u32], decoding: Decoding, options: &Options, noise: Noise) -> Self {
         Self {
@@ -68,9 +84,11 @@ impl SegmentInWork {
             rng: stream(options.seed, 2 * noise.segment()),
             noise,
             mel: None,
+            path: Path::default(),
             tail: Vec::new(),
             chunks: 0,
             given: 0,
+            plan: None,
             ahead: None,
             frames_per_code: 0.0,
             retries: 0,
@@ -82,6 +100,16 @@ impl SegmentInWork {
     /// A segment whose codes are known.
     pub fn of_codes(ids: &[u32], codes: &[u32], options: &Options, noise: Noise) -> Self {
         Self::new(ids, Decoding::given(codes), options, noise)
+    }
+
+    /// Whether codes are missing for the chunk that is planned.
+    pub fn wants_codes(&self) -> bool {
+        self.plan.as_ref().is_some_and(|plan| !self.decoding.has(plan.wanted))
+    }
+
+    /// Its search and the random numbers for that.
+    pub fn search(&mut self) -> (&mut Decoding, &mut dyn Rng) {
+        (&mut self.decoding, &mut self.rng)
     }
 
     /// Whether everything is spoken.
@@ -128,6 +156,33 @@ impl Synthesizer {
         Ok(SegmentInWork::new(ids, decoding, options, noise))
     }
 
+    /// Decides how far the next chunk goes, once.
+    pub(super) async fn plan_chunk(
+        &self,
+        segment: &mut SegmentInWork,
+        voice: &Voice,
+        options: &Options,
+        timings: &Timings,
+    ) -> Result<ChunkPlan> {
+        if let Some(plan) = segment.plan {
+            return Ok(plan);
+        }
+        let (rate, lookahead) = (self.code_rate(), self.lookahead());
+        let end = match options.streaming.as_ref().filter(|_| options.streams()) {
+            None => usize::MAX - lookahead,
+            Some(Streaming { first_seconds: Some(first) }) => Streaming::codes(*first, segment.chunks, rate),
+            Some(Streaming { first_seconds: None }) => {
+                self.paced(segment, voice, options, lookahead).await?.max(segment.given + 1)
+            }
+        };
+        Ok(*segment.plan.insert(ChunkPlan { end, wanted: end + lookahead, before: Made::until(segment, timings) }))
+    }
+
+    /// Codes behind a chunk that are decoded for its sake.
+    fn lookahead(&self) -> usize {
+        (LOOKAHEAD * self.code_rate()).ceil() as usize
+    }
+
     /// The next samples of a segment that is not over: all that are left, unless they are streamed.
     ///
     /// A cancelled chunk can be asked for again.
@@ -142,19 +197,9 @@ impl Synthesizer {
     ) -> Result<Vec<f32>> {
         let networks = &self.networks;
         let settled = segment.frames();
-        // A length that is asked for is shared among all codes, so all have to be there.
-        let streaming = options.streaming.as_ref().filter(|_| options.seconds.is_none());
-        let rate = self.code_rate();
-        let lookahead = (LOOKAHEAD * rate).ceil() as usize;
-        let end_code = match streaming.map(|streaming| streaming.first_seconds) {
-            None => usize::MAX - lookahead,
-            Some(Some(first)) => Streaming::codes(first, segment.chunks, rate),
-            Some(None) => self.paced(segment, voice, options, lookahead).await?.max(segment.given + 1),
-        };
-        let wanted = end_code + lookahead;
-        let before = Made::until(segment, timings);
+        let ChunkPlan { end: end_code, wanted, before } = self.plan_chunk(segment, voice, options, timings).await?;
         self.decode(segment, wanted, options, timings, observer).await?;
-        while streaming.is_none() && self.is_doubtful(segment) && segment.retries < options.retries {
+        while !options.streams() && self.is_doubtful(segment) && segment.retries < options.retries {
             segment.retries += 1;
             tracing::info!("a segment {}: once more", segment.doubt.unwrap_or_default());
             segment.rng = stream(options.seed, (2 * segment.noise.segment()) | (u64::from(segment.retries) << RETRY));
@@ -170,21 +215,27 @@ impl Synthesizer {
             let (features, frames) = self.generated_features(conditioning.0.clone(), &segment.ids, codes, options)?;
             observe(observer, Stage::Content, 0, None)?;
             let prefix = conditioning.0.dims()[1] + segment.ids.len() + 2;
-            Ok((networks.s2mel.regulator.forward(features, frames), works.content(prefix, codes.len(), frames)))
+            let regulator = &networks.s2mel.regulator;
+            let content = match last {
+                true => regulator.forward(features, frames),
+                false => regulator.forward_part(features, frames, options.duration_factor),
+            };
+            Ok((content, works.content(prefix, codes.len(), frames)))
         })?;
         let frames = condition.dims()[1];
         segment.frames_per_code = frames as f64 / codes.len() as f64;
         let heard = voice.prompt_mel.dims()[2] + settled.min(CONTEXT) + frames - settled;
-        let mut mel = timings.measure_work(Stage::Mel, || {
-            let mel = self.flow(segment, condition, voice, options, observer)?;
-            Ok((mel, works.flow(heard, frames - settled, options.steps, options.guidance > 0.0)))
+        let path = timings.measure_work(Stage::Mel, || {
+            let path = self.flow(segment, condition, voice, options, observer)?;
+            Ok((path, works.flow(heard, frames - settled, options.steps, options.guidance > 0.0)))
         })?;
+        let mut mel = path.end().ok_or(Error::Cancelled)?;
         let mut frames = frames;
         if last && options.trim {
             frames = settled + self.audible(segment.mel.as_ref(), &mel).await?;
             mel = mel.narrow(2, 0, frames - settled);
         }
-        let held = if last { 0 } else { (frames * lookahead).div_ceil(codes.len()) };
+        let held = if last { 0 } else { (frames * self.lookahead()).div_ceil(codes.len()) };
         let end = (frames - held).max(settled);
 
         let render = async {
@@ -209,9 +260,13 @@ impl Synthesizer {
             Some(mel) => Tensor::cat(vec![mel, kept], 2),
             None => kept,
         });
+        let path = std::mem::take(&mut segment.path).join(path.narrow(0, end - settled));
+        let heard = path.frames().min(CONTEXT);
+        segment.path = if last { Path::default() } else { path.narrow(path.frames() - heard, heard) };
         segment.tail = rest.into_iter().take(FADE).collect();
         segment.chunks += 1;
         segment.given = end_code;
+        segment.plan = None;
         segment.over = last;
         Ok(samples)
     }
@@ -273,8 +328,7 @@ impl Synthesizer {
         Ok(audible(&levels, rate).max(settled + 1) - settled)
     }
 
-    /// Frames `[1, bins, new]` on the model's scale for the part of `condition` `[1, frames, content]` that is not
-    /// settled.
+    /// Frames on the model's scale for the part of `condition` `[1, frames, content]` that is not settled.
     fn flow(
         &self,
         segment: &SegmentInWork,
@@ -282,9 +336,9 @@ impl Synthesizer {
         voice: &Voice,
         options: &Options,
         observer: &mut SegmentObserver<'_>,
-    ) -> Result<Tensor<3>> {
+    ) -> Result<Path> {
         let (settled, frames) = (segment.frames(), condition.dims()[1]);
-        let context = settled.min(CONTEXT);
+        let context = segment.path.frames();
         let prompt = voice.prompt_mel.dims()[2];
         let bins = self.config.mel.n_mels;
         // Every frame has noise of its own, whichever chunk it is made in.
@@ -299,23 +353,17 @@ impl Synthesizer {
             }
         };
         let condition = Tensor::cat(vec![voice.prompt_condition.clone(), condition], 1);
-        let prompt_mel = match &segment.mel {
-            Some(mel) => {
-                Tensor::cat(vec![voice.prompt_mel.clone(), mel.clone().narrow(2, settled - context, context)], 2)
-            }
-            None => voice.prompt_mel.clone(),
-        };
         let solve_options = SolveOptions { steps: options.steps, guidance: options.guidance };
-        let mel = solve(
+        solve_onward(
             &self.networks.s2mel.dit,
             without_settled(noise, 2),
-            prompt_mel,
+            voice.prompt_mel.clone(),
+            &segment.path,
             without_settled(condition, 1),
             voice.style.clone(),
             &solve_options,
             &mut |done| observer(Stage::Mel, done, Some(options.steps)),
-        )?;
-        Ok(mel.narrow(2, prompt + context, frames - settled))
+        )
     }
 
     /// Samples of the frames `mel` `[1, bins, frames]` that follow those `before` them.

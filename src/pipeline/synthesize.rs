@@ -18,11 +18,12 @@ use crate::text::{Language, TextFrontEnd};
 use crate::weights::Manifest;
 use crate::{Error, ModelFiles, Result};
 
+use super::decode::step_together;
 use super::emotion::{Emotion, EmotionVector};
 use super::networks::{Codec, Networks, Precision, check_codes};
 use super::options::Options;
 use super::pace::Pace;
-use super::progress::{Observer, Stage, Timings};
+use super::progress::{Cost, Observer, Stage, Timings};
 use super::read_emotion;
 use super::script::Script;
 use super::segment::{SegmentInWork, SegmentObserver};
@@ -281,6 +282,28 @@ impl Synthesizer {
         observer: &mut Observer<'_>,
     ) -> Result<Utterance> {
         Utterance::new(self, script, request, voice, observer).await
+    }
+
+    /// One code more for each of `utterances` that [wants codes](Utterance::wants_codes), all in one pass over the GPT: where
+    /// its weights come from memory slower than they are multiplied, several codes cost hardly more than one.
+    ///
+    /// The codes are those that [`Utterance::next_chunk`] would choose by itself, which is to be asked for the chunk when
+    /// its codes are there, and tells of the errors. Products in half precision and of integers may round otherwise where more
+    /// rows are multiplied.
+    ///
+    /// # Errors
+    /// [`Error::Device`] when the device fails.
+    pub fn decode_together(&self, utterances: &mut [&mut Utterance]) -> Result<()> {
+        let mut speakers: Vec<&mut &mut Utterance> = utterances.iter_mut().filter(|one| one.wants_codes()).collect();
+        let count = speakers.len() as u32;
+        let mut timings = Timings::default();
+        let searches = speakers.iter_mut().filter_map(|one| one.search()).collect();
+        wait(timings.measure_async(Stage::Gpt, step_together(&self.networks.gpt, searches)))?;
+        for (stage, Cost { wall, cpu, work }) in timings.costs() {
+            let share = Cost { wall: wall / count.max(1), cpu: cpu.map(|cpu| cpu / count.max(1)), work };
+            speakers.iter_mut().for_each(|one| one.add_cost(stage, share));
+        }
+        Ok(())
     }
 
     /// The GPT's conditioning for `voice` with `emotion`.

@@ -1,11 +1,13 @@
 //! A request on its way: planned once, then spoken piece by piece.
 use std::ops::Range;
 
+use rand::Rng;
 use web_time::Instant;
 
+use super::decode::Decoding;
 use super::finish::fade_out;
 use super::options::Options;
-use super::progress::{Observer, Progress, Stage, Timings, report};
+use super::progress::{Cost, Observer, Progress, Stage, Timings, report};
 use super::script::Script;
 use super::segment::SegmentInWork;
 use super::synthesize::{Conditioning, Noise, Request, Synthesizer};
@@ -189,25 +191,16 @@ impl Utterance {
         synthesizer: &Synthesizer,
         observer: &mut Observer<'_>,
     ) -> Result<Option<Chunk>> {
+        self.prepare_async(synthesizer, observer).await?;
         let (index, count) = (self.spoken, self.segments.len());
-        let Some(Segment { ids, cast, pause, words, .. }) = self.segments.get(index) else { return Ok(None) };
-        let Some(Cast { voice, conditioning, language, rate }) = self.casts.get(*cast) else { return Ok(None) };
-        let mut at = |stage, done, total| observer(Progress { stage, segment: index, segments: count, done, total });
-        let seconds = self.seconds_per_token.map(|seconds| seconds * ids.len() as f64);
-        let duration_factor = self.options.duration_factor / rate;
-        let mut options = Options { seconds, duration_factor, ..self.options.clone() };
-        options.text.language = Some(*language);
-        let timings = &mut self.timings;
-        let segment = match &mut self.current {
-            Some(segment) => segment,
-            none => {
-                let noise = Noise::Seeded { segment: index as u64 };
-                none.insert(synthesizer.begin(ids, conditioning, &options, noise, timings).await?)
-            }
+        let Some((options, Cast { voice, conditioning, .. })) = self.turn() else { return Ok(None) };
+        let (Some(Segment { pause, words, .. }), Some(segment)) = (self.segments.get(index), &mut self.current) else {
+            return Ok(None);
         };
+        let mut at = |stage, done, total| observer(Progress { stage, segment: index, segments: count, done, total });
+        let timings = &mut self.timings;
         let begins = segment.mel().is_none();
-        segment.ahead = self.given.map(|(since, given)| (given - since.elapsed().as_secs_f64()).max(0.0));
-        let mut made = synthesizer.advance(segment, voice, conditioning, &options, timings, &mut at).await?;
+        let mut made = synthesizer.advance(segment, &voice, &conditioning, &options, timings, &mut at).await?;
         let hertz = synthesizer.sample_rate() as usize;
         let silence = if begins { *pause as usize * hertz / 1000 } else { 0 };
         let ends_segment = segment.is_over();
@@ -218,7 +211,7 @@ impl Utterance {
         samples.append(&mut made);
         let mut spoken = Vec::new();
         if ends_segment {
-            let found = synthesizer.words(segment, conditioning, &options, words);
+            let found = synthesizer.words(segment, &conditioning, &options, words);
             spoken = timings.measure_async(Stage::Text, found).await?;
             let codes = segment.codes();
             let of = format!("segment {} of {count}", index + 1);
@@ -241,6 +234,56 @@ impl Utterance {
         let (_, given) = self.given.get_or_insert_with(|| (Instant::now(), 0.0));
         *given += samples.len() as f64 / hertz as f64;
         Ok(Some(Chunk { samples, silence, segment: index, ends_segment, words: spoken }))
+    }
+
+    /// Begins what [`Utterance::next_chunk`] will end: reads the text of a new segment, and decides how far its next chunk goes.
+    /// Then codes may be decoded for several utterances at a time, see [`Synthesizer::decode_together`].
+    pub fn prepare(&mut self, synthesizer: &Synthesizer, observer: &mut Observer<'_>) -> Result<()> {
+        wait(self.prepare_async(synthesizer, observer))
+    }
+
+    async fn prepare_async(&mut self, synthesizer: &Synthesizer, observer: &mut Observer<'_>) -> Result<()> {
+        let (index, segments) = (self.spoken, self.segments.len());
+        let Some((options, Cast { voice, conditioning, .. })) = self.turn() else { return Ok(()) };
+        report(observer, Progress { stage: Stage::Prefill, segment: index, segments, done: 0, total: None })?;
+        let timings = &mut self.timings;
+        let segment = match (&mut self.current, self.segments.get(index)) {
+            (Some(segment), _) => segment,
+            (none, Some(Segment { ids, .. })) => {
+                let noise = Noise::Seeded { segment: index as u64 };
+                none.insert(synthesizer.begin(ids, &conditioning, &options, noise, timings).await?)
+            }
+            _ => return Ok(()),
+        };
+        segment.ahead = self.given.map(|(since, given)| (given - since.elapsed().as_secs_f64()).max(0.0));
+        synthesizer.plan_chunk(segment, &voice, &options, timings).await?;
+        Ok(())
+    }
+
+    /// The options of the segment whose turn it is, and who speaks it.
+    fn turn(&self) -> Option<(Options, Cast)> {
+        let segment = self.segments.get(self.spoken)?;
+        let cast = self.casts.get(segment.cast)?.clone();
+        let seconds = self.seconds_per_token.map(|seconds| seconds * segment.ids.len() as f64);
+        let duration_factor = self.options.duration_factor / cast.rate;
+        let mut options = Options { seconds, duration_factor, ..self.options.clone() };
+        options.text.language = Some(cast.language);
+        Some((options, cast))
+    }
+
+    /// Whether codes are missing for the chunk that was prepared.
+    pub fn wants_codes(&self) -> bool {
+        self.current.as_ref().is_some_and(SegmentInWork::wants_codes)
+    }
+
+    /// Its search for codes, if it wants any.
+    pub(super) fn search(&mut self) -> Option<(&mut Decoding, &mut dyn Rng)> {
+        self.current.as_mut().filter(|segment| segment.wants_codes()).map(SegmentInWork::search)
+    }
+
+    /// Adds what a step has cost.
+    pub(super) fn add_cost(&mut self, stage: Stage, cost: Cost) {
+        self.timings.add(stage, cost);
     }
 
     /// The text of a segment, as it is spoken.

@@ -67,6 +67,15 @@ impl ApiError {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message).of(param)
     }
 
+    /// The body did not arrive in time.
+    pub fn slow() -> Self {
+        Self::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "slow_request",
+            "the body did not arrive within the time that this server waits",
+        )
+    }
+
     pub fn no_key() -> Self {
         Self::new(
             StatusCode::UNAUTHORIZED,
@@ -162,6 +171,12 @@ impl ApiError {
     pub fn body(&self) -> ErrorBody {
         ErrorBody { error: self.details.clone() }
     }
+}
+
+/// Whether a body could not be read because it came too slowly.
+pub fn is_slow(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source())
+        .any(|error| error.is::<tower_http::timeout::TimeoutError>())
 }
 
 impl From<Error> for ApiError {

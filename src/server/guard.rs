@@ -86,6 +86,20 @@ pub fn cors(origins: &[String]) -> CorsLayer {
         .max_age(Duration::from_secs(3600))
 }
 
+/// Refuses a body that is said to be longer than `most` bytes before any of it is read. One of unknown length is refused
+/// where it is read.
+pub async fn length(State(most): State<usize>, request: Request, next: Next) -> Result<Response, ApiError> {
+    let given =
+        request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    match given {
+        Some(given) if given > most as u64 => Err(ApiError::too_large(
+            "body",
+            format!("the body has {given} bytes, larger than the {most} this server reads"),
+        )),
+        _ => Ok(next.run(request).await),
+    }
+}
+
 fn allowed(headers: &HeaderMap, origins: &[String]) -> bool {
     let Some(origin) = headers.get(header::ORIGIN) else { return true };
     let Ok(origin) = origin.to_str() else { return false };

@@ -49,6 +49,8 @@ pub struct Metrics {
     duration: Histogram,
     audio: Seconds,
     stages: Family<Label, Seconds>,
+    steps: Counter,
+    codes: Counter,
     in_flight: Gauge,
 }
 
@@ -60,7 +62,7 @@ impl Metrics {
         let (first_audio, duration) = (times(), times());
         let audio = Seconds::default();
         let stages = Family::<Label, Seconds>::default();
-        let in_flight = Gauge::default();
+        let (steps, codes, in_flight) = (Counter::default(), Counter::default(), Gauge::default());
         registry.register("jobs", "Syntheses by how they ended", outcomes.clone());
         let unit = Unit::Seconds;
         let help = "From acceptance to the first samples";
@@ -69,8 +71,10 @@ impl Metrics {
         registry.register_with_unit("duration", help, unit.clone(), duration.clone());
         registry.register_with_unit("audio", "Speech made", unit.clone(), audio.clone());
         registry.register_with_unit("stage", "Time spent by stage", unit, stages.clone());
+        registry.register("decode_steps", "Passes over the GPT for one code of each of some syntheses", steps.clone());
+        registry.register("decoded_together", "Syntheses that took part in these passes", codes.clone());
         registry.register("in_flight", "Requests in work or waiting", in_flight.clone());
-        Self { registry, outcomes, first_audio, duration, audio, stages, in_flight }
+        Self { registry, outcomes, first_audio, duration, audio, stages, steps, codes, in_flight }
     }
 
     pub fn ended(&self, outcome: Outcome) {
@@ -83,6 +87,12 @@ impl Metrics {
         for (stage, time) in timings.iter() {
             self.stages.get_or_create(&[("stage", stage.name())]).inc_by(time.as_secs_f64());
         }
+    }
+
+    /// A step of the GPT for so many jobs.
+    pub fn decoded(&self, jobs: usize) {
+        self.steps.inc();
+        self.codes.inc_by(jobs as u64);
     }
 
     pub fn first_audio(&self, after: Duration) {

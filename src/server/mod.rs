@@ -17,6 +17,7 @@
 //! A request becomes a job of the [`scheduler`]; its worker threads speak one chunk of one job after another, so a long
 //! text does not hold up a short one. Nothing of a request is kept in the model, and nothing is logged of its text.
 mod app;
+mod connection;
 mod error;
 mod format;
 mod guard;
@@ -61,6 +62,8 @@ pub struct ServeOptions {
     pub origins: Vec<String>,
     /// Chunks computed at a time. A CPU is busy with one.
     pub workers: usize,
+    /// Requests whose codes a worker decodes at the same time.
+    pub together: usize,
     pub limits: Limits,
     /// Steps of the flow matching where a request names none; the model's own if not given.
     pub steps: Option<usize>,
@@ -71,6 +74,9 @@ pub struct ServeOptions {
 }
 
 impl ServeOptions {
+    /// TODO measured
+    pub const TOGETHER: usize = 4;
+
     pub fn new(model: impl Into<String>, voices: VoiceStore) -> Self {
         Self {
             model: model.into(),
@@ -78,6 +84,7 @@ impl ServeOptions {
             api_key: None,
             origins: Vec::new(),
             workers: 1,
+            together: Self::TOGETHER,
             limits: Limits::default(),
             steps: None,
             text: TextOptions::default(),
@@ -99,6 +106,10 @@ pub struct Limits {
     pub time: Duration,
     /// Bytes of an uploaded clip.
     pub upload: usize,
+    /// What a client gets to send the head of a request, also on a connection that is kept open.
+    pub head: Duration,
+    /// What a client gets to send the rest of a request.
+    pub body: Duration,
 }
 
 impl Default for Limits {
@@ -109,14 +120,14 @@ impl Default for Limits {
             audio: Duration::from_secs(30 * 60),
             time: Duration::from_secs(60 * 60),
             upload: 32 << 20,
+            head: Duration::from_secs(15),
+            body: Duration::from_secs(60),
         }
     }
 }
 
 /// Bytes of a request that is not an upload, beside its text.
 const BODY: usize = 64 << 10;
-/// What a client gets to send its request.
-const BODY_TIME: Duration = Duration::from_secs(60);
 /// What cancelled requests get to end.
 const KILL_TIME: Duration = Duration::from_secs(5);
 
@@ -145,11 +156,11 @@ pub async fn serve(
     let app = App::start(synthesizer, options, local)?;
 
     let closing = app.closing.clone();
-    let server = axum::serve(listener, router(app.clone())).with_graceful_shutdown(closing.clone().cancelled_owned());
-    let mut serving = tokio::spawn(server.into_future());
+    let head = app.options.limits.head;
+    let mut serving = tokio::spawn(connection::serve(listener, router(app.clone()), head, closing.clone()));
     tokio::select! {
         () = stop => tracing::info!("stopping: {} requests in work", app.scheduler.in_flight()),
-        ended = &mut serving => return ended.map_err(std::io::Error::other).and_then(|r| r).map_err(io()),
+        ended = &mut serving => return ended.map_err(std::io::Error::other).map_err(io()),
     }
     closing.cancel();
     app.sessions.close();
@@ -180,8 +191,9 @@ async fn ends_within<T>(time: Duration, app: &App, serving: &mut tokio::task::Jo
 fn router(app: App) -> Router {
     let limits = &app.options.limits;
     // A character of JSON text has at most twelve bytes (an escaped surrogate pair).
-    let body = DefaultBodyLimit::max(BODY + 12 * limits.text);
-    let upload = DefaultBodyLimit::max(BODY + limits.upload);
+    let body = BODY + 12 * limits.text;
+    let upload = BODY + limits.upload;
+    let at_most = |bytes| (DefaultBodyLimit::max(bytes), from_fn_with_state(bytes, guard::length));
     let protected = OpenApiRouter::new()
         .routes(routes!(speech::create))
         .routes(routes!(websocket::open))
@@ -189,8 +201,8 @@ fn router(app: App) -> Router {
         .routes(routes!(info::models))
         .routes(routes!(info::model))
         .routes(routes!(info::metrics))
-        .layer(body)
-        .merge(OpenApiRouter::new().routes(routes!(voices::list, voices::create)).layer(upload))
+        .layer(at_most(body))
+        .merge(OpenApiRouter::new().routes(routes!(voices::list, voices::create)).layer(at_most(upload)))
         .layer(from_fn_with_state(app.clone(), guard::api_key));
     let (router, document) =
         OpenApiRouter::with_openapi(info::document()).routes(routes!(info::health)).merge(protected).split_for_parts();
@@ -205,7 +217,7 @@ fn router(app: App) -> Router {
         .layer(from_fn_with_state(app.clone(), guard::origin))
         .layer(from_fn_with_state(app.clone(), guard::host))
         .layer(cors)
-        .layer(RequestBodyDeadlineLayer::new(BODY_TIME))
+        .layer(RequestBodyDeadlineLayer::new(limits.body))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(guard::no_sniffing))
         .layer(PropagateRequestIdLayer::new(request_id.clone()))

@@ -1,8 +1,11 @@
-//! Who speaks next: a ring of jobs, of which worker threads advance one after another by one chunk.
+//! Who speaks next: a ring of jobs, which worker threads advance by one chunk each.
 //!
 //! A job is in one of three places: in the ring (it has room for its next event in the client's channel), with a worker,
 //! or waiting for its client to take what is there. So a slow client holds up nobody, and no more than a few chunks of it
 //! are in memory.
+//!
+//! A worker has several jobs at a time and decodes the codes of all their chunks together, a code of each at each step. As
+//! soon as one job has the codes of its chunk, the rest of that chunk is made, and the next job of the ring takes its place.
 use std::collections::{HashMap, VecDeque};
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,7 +23,7 @@ use super::ServeOptions;
 use super::app::Voices;
 use super::error::ApiError;
 use super::metrics::{Metrics, Outcome};
-use crate::{Emotion, EmotionVector, Error, Options, Request, Result, Script, Synthesizer, Utterance, Voice};
+use crate::{Emotion, EmotionVector, Error, Options, Progress, Request, Result, Script, Synthesizer, Utterance, Voice};
 
 /// Events that may wait for their client.
 const EVENTS: usize = 4;
@@ -105,14 +108,11 @@ impl Scheduler {
         });
         let samples = (options.limits.audio.as_secs_f64() * f64::from(synthesizer.sample_rate())) as usize;
         let mut workers = Vec::new();
+        let together = options.together.max(1);
         for number in 0..options.workers.max(1) {
             let (synthesizer, voices, ring) = (synthesizer.clone(), voices.clone(), ring.clone());
             let thread = std::thread::Builder::new().name(format!("speech-{number}"));
-            let work = move || {
-                while let Some(job) = ring.take() {
-                    ring.advance(job, &synthesizer, &voices);
-                }
-            };
+            let work = move || Worker { ring, synthesizer, voices, together, jobs: Vec::new() }.run();
             workers.push(thread.spawn(work).map_err(Error::io("start", "a worker thread"))?);
         }
         Ok(Self {
@@ -191,6 +191,8 @@ struct Ring {
 #[derive(Default)]
 struct Jobs {
     ready: VecDeque<(Job, OwnedPermit<Event>)>,
+    /// Workers that have no job.
+    idle: usize,
     closed: bool,
 }
 
@@ -227,8 +229,17 @@ impl Ring {
     /// The job whose turn it is; none when the ring is closed.
     fn take(&self) -> Option<(Job, OwnedPermit<Event>)> {
         let waiting = |jobs: &mut Jobs| jobs.ready.is_empty() && !jobs.closed;
-        let mut jobs = self.wake.wait_while(self.lock(), waiting).unwrap_or_else(PoisonError::into_inner);
+        let mut jobs = self.lock();
+        jobs.idle += 1;
+        let mut jobs = self.wake.wait_while(jobs, waiting).unwrap_or_else(PoisonError::into_inner);
+        jobs.idle -= 1;
         if jobs.closed { None } else { jobs.ready.pop_front() }
+    }
+
+    /// The job whose turn it is, if no other worker waits for it.
+    fn take_more(&self) -> Option<(Job, OwnedPermit<Event>)> {
+        let mut jobs = self.lock();
+        if jobs.closed || jobs.ready.len() <= jobs.idle { None } else { jobs.ready.pop_front() }
     }
 
     fn close(&self) {
@@ -272,11 +283,11 @@ impl Ring {
         });
     }
 
-    fn advance(self: &Arc<Self>, (mut job, room): (Job, OwnedPermit<Event>), model: &Synthesizer, voices: &Voices) {
-        let step = catch_unwind(AssertUnwindSafe(|| job.step(model, voices)));
-        match step.unwrap_or_else(|_| Err(ApiError::internal())) {
+    /// Tells the client what has become of its job's step.
+    fn tell(self: &Arc<Self>, mut job: Job, room: OwnedPermit<Event>, step: Result<Vec<f32>, ApiError>, rate: u32) {
+        match step {
             Ok(samples) => {
-                self.metrics.audio(samples.len() as f64 / f64::from(model.sample_rate()));
+                self.metrics.audio(samples.len() as f64 / f64::from(rate));
                 if std::mem::take(&mut job.silent) {
                     self.metrics.first_audio(job.accepted.elapsed());
                 }
@@ -303,15 +314,87 @@ impl Ring {
     }
 }
 
+/// A thread that speaks.
+struct Worker {
+    ring: Arc<Ring>,
+    synthesizer: Arc<Synthesizer>,
+    voices: Arc<Voices>,
+    /// Jobs that it has at a time.
+    together: usize,
+    /// All of them speaking.
+    jobs: Vec<(Job, OwnedPermit<Event>)>,
+}
+
+impl Worker {
+    fn run(mut self) {
+        while self.fill() {
+            let ready = self.jobs.iter().position(|(job, _)| job.is_over() || !job.wants_codes());
+            match ready {
+                Some(ready) => {
+                    let (mut job, room) = self.jobs.remove(ready);
+                    let step = guarded(|| job.speak(&self.synthesizer));
+                    self.ring.tell(job, room, step, self.synthesizer.sample_rate());
+                }
+                None => self.decode(),
+            }
+        }
+        self.jobs.drain(..).for_each(|(job, _)| self.ring.end(job, Outcome::Cancelled));
+    }
+
+    /// Takes jobs as far as there is room and they are there; false when there are no more.
+    fn fill(&mut self) -> bool {
+        while self.jobs.len() < self.together {
+            let next = if self.jobs.is_empty() { self.ring.take() } else { self.ring.take_more() };
+            let Some((mut job, room)) = next else { break };
+            match guarded(|| job.prepare(&self.synthesizer, &self.voices)) {
+                Ok(()) => self.jobs.push((job, room)),
+                Err(error) => self.ring.tell(job, room, Err(error), self.synthesizer.sample_rate()),
+            }
+        }
+        !self.jobs.is_empty() && !self.ring.lock().closed
+    }
+
+    /// One code for each job.
+    fn decode(&mut self) {
+        let mut utterances: Vec<&mut Utterance> = self.jobs.iter_mut().filter_map(|(job, _)| job.utterance()).collect();
+        self.ring.metrics.decoded(utterances.len());
+        let step = guarded(|| Ok(self.synthesizer.decode_together(&mut utterances)?));
+        if let Err(error) = step {
+            for (job, room) in self.jobs.drain(..) {
+                self.ring.tell(job, room, Err(error.clone()), self.synthesizer.sample_rate());
+            }
+        }
+    }
+}
+
+/// A defect is one job's problem, or that of those that were worked on together, not the server's.
+fn guarded<T>(work: impl FnOnce() -> Result<T, ApiError>) -> Result<T, ApiError> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(ApiError::internal()))
+}
+
 impl Job {
-    /// Speaks the next chunk. After an error the job is over.
-    fn step(&mut self, model: &Synthesizer, voices: &Voices) -> Result<Vec<f32>, ApiError> {
-        let (cancel, deadline) = (&self.cancel, self.deadline);
-        let over = || cancel.is_cancelled() || Instant::now() >= deadline;
-        if over() {
+    /// Whether nobody waits for it any more.
+    fn is_over(&self) -> bool {
+        self.cancel.is_cancelled() || Instant::now() >= self.deadline
+    }
+
+    fn utterance(&mut self) -> Option<&mut Utterance> {
+        match &mut self.state {
+            State::Speaking(utterance) => Some(utterance),
+            _ => None,
+        }
+    }
+
+    fn wants_codes(&self) -> bool {
+        matches!(&self.state, State::Speaking(utterance) if utterance.wants_codes())
+    }
+
+    /// Does what comes before the codes of the next chunk. After an error the job is over.
+    fn prepare(&mut self, model: &Synthesizer, voices: &Voices) -> Result<(), ApiError> {
+        if self.is_over() {
             return Err(ApiError::stopping());
         }
-        let mut observer = |_| if over() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+        let mut observer = self.observer();
         let mut utterance = match std::mem::replace(&mut self.state, State::Taken) {
             State::New(spec) => {
                 let voice = voices.load(&spec.voice)?;
@@ -335,6 +418,17 @@ impl Job {
             State::Speaking(utterance) => utterance,
             State::Taken => return Err(ApiError::internal()),
         };
+        utterance.prepare(model, &mut observer)?;
+        self.state = State::Speaking(utterance);
+        Ok(())
+    }
+
+    /// Speaks the chunk that was prepared. After an error the job is over.
+    fn speak(&mut self, model: &Synthesizer) -> Result<Vec<f32>, ApiError> {
+        let mut observer = self.observer();
+        let State::Speaking(mut utterance) = std::mem::replace(&mut self.state, State::Taken) else {
+            return Err(ApiError::internal());
+        };
         let chunk = utterance.next_chunk(model, &mut observer)?;
         let samples = chunk.map(|chunk| chunk.samples).unwrap_or_default();
         self.samples_left = self.samples_left.checked_sub(samples.len()).ok_or_else(|| {
@@ -342,6 +436,15 @@ impl Job {
         })?;
         self.state = State::Speaking(utterance);
         Ok(samples)
+    }
+
+    /// Stops work for which nobody waits any more.
+    fn observer(&self) -> impl FnMut(Progress) -> ControlFlow<()> + use<> {
+        let (cancel, deadline) = (self.cancel.clone(), self.deadline);
+        move |_| match cancel.is_cancelled() || Instant::now() >= deadline {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
     }
 }
 

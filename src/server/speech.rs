@@ -17,7 +17,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::app::App;
-use super::error::{ApiError, ErrorBody};
+use super::error::{ApiError, ErrorBody, is_slow};
 use super::format::{Format, pcm};
 use super::scheduler::{EmotionChoice, Event, Spec, Ticket, Work};
 use crate::audio::loudness;
@@ -266,6 +266,7 @@ pub async fn read_json<T: DeserializeOwned>(request: Request) -> Result<T, ApiEr
         BytesRejection::FailedToBufferBody(e) if e.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE => {
             ApiError::too_large("body", "the body is longer than this server reads")
         }
+        e if is_slow(&e) => ApiError::slow(),
         e => ApiError::unreadable(e.body_text()),
     })?;
     serde_json::from_slice(&bytes).map_err(|e| ApiError::unreadable(format!("the body cannot be read: {e}")))

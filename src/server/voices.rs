@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::app::App;
-use super::error::{ApiError, ErrorBody};
+use super::error::{ApiError, ErrorBody, is_slow};
 use crate::audio::decode::reference_from_bytes;
 use crate::audio::quality::{ClipQuality, SEARCHED, best_part};
 use crate::{Error, REFERENCE_SECONDS, VoiceInfo};
@@ -123,6 +123,7 @@ pub async fn create(
 async fn read_form(mut form: Multipart) -> Result<(String, Bytes), ApiError> {
     let unreadable = |e: MultipartError| match e.status() {
         StatusCode::PAYLOAD_TOO_LARGE => ApiError::too_large("file", "the clip is larger than this server reads"),
+        _ if is_slow(&e) => ApiError::slow(),
         _ => ApiError::unreadable(e.body_text()),
     };
     let (mut name, mut clip) = (None, None);

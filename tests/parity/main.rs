@@ -14,6 +14,7 @@ mod qwen;
 mod s2mel;
 mod streaming;
 mod text;
+mod together;
 mod v2_5;
 mod w2v_bert;
 

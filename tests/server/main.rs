@@ -2,6 +2,7 @@
 #[path = "../parity/support.rs"]
 mod support;
 
+mod connection;
 mod harness;
 mod limits;
 mod page;

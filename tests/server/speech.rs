@@ -150,6 +150,25 @@ async fn answers_are_never_mixed_up() {
     assert_eq!(server.metric("indextts_in_flight").await, 0.0);
 }
 
+/// Codes of requests that are there at the same time are decoded in the same passes, and are those that each has alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn codes_of_several_requests_are_decoded_together() {
+    let server = Server::start(|options| options.together = 3);
+    let texts: Vec<String> = (1..6).map(|n| LONG.repeat(3 * n)).collect();
+    let spoken = texts.iter().enumerate().map(|(index, text)| {
+        let stream = json!({ "response_format": "pcm", "stream": index % 2 == 0 });
+        server.spoken(with(body(text, index as u64), stream))
+    });
+    let spoken = futures_util::future::join_all(spoken).await;
+    for (index, (text, spoken)) in texts.iter().zip(spoken).enumerate() {
+        let want = pcm(&samples(text, "anna", index as u64, Emotion::SameAsVoice));
+        assert!(spoken == want, "request {index} is spoken otherwise than alone");
+    }
+    let (steps, codes) =
+        (server.metric("indextts_decode_steps_total").await, server.metric("indextts_decoded_together_total").await);
+    assert!(steps > 0.0 && codes > 1.2 * steps && codes <= 3.0 * steps, "{codes} codes in {steps} steps");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_work_is_refused_with_the_reason() {
     let server = Server::start(|_| {});

@@ -1,8 +1,5 @@
 // Where speech is made: a worker of this page, or the server that the page came from. Both have the same functions.
 
-// Pieces in which a file is read: no buffer of a browser has to hold more.
-const SHARD = 512 * 1024 * 1024;
-
 export const simd = () => WebAssembly.validate(new Uint8Array([
   0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11]));
 
@@ -18,9 +15,11 @@ export class Local {
   #last = 0;
   #flag;
 
-  constructor(build, threads) {
+  // options: `shard`, bytes of a file that are read at a time.
+  constructor(build, threads, options = {}) {
     this.build = build;
     this.threads = threads;
+    this.options = options;
   }
 
   async start() {
@@ -28,7 +27,7 @@ export class Local {
     this.#worker = new Worker("worker.js", { type: "module" });
     this.#worker.onmessage = ({ data }) => this.#hear(data);
     this.#worker.onerror = event => this.#fail(event.message ?? "the worker could not be started");
-    await this.#call("start", { build: this.build, threads: this.threads, flag: this.#flag });
+    await this.#call("start", { build: this.build, threads: this.threads, flag: this.#flag, options: this.options });
   }
 
   // Ends the worker; what it was asked for fails for `reason`.
@@ -37,9 +36,9 @@ export class Local {
     this.#fail(reason);
   }
 
-  // `files`: [{name, bytes: Uint8Array}]
-  load(name, files) {
-    return this.#call("load", { name, files }, {}, files.map(file => file.bytes.buffer));
+  // `files`: [{name, bytes: Uint8Array}] or [{name, file: File}]; `progress(part)` from 0 to 1.
+  load(name, files, progress) {
+    return this.#call("load", { name, files }, { progress }, files.flatMap(({ bytes }) => bytes ? [bytes.buffer] : []));
   }
 
   addVoice(name, clip) {
@@ -67,7 +66,7 @@ export class Local {
   #hear({ id, result, error, fatal, progress, samples }) {
     const waiting = this.#waiting.get(id);
     if (!waiting) return;
-    if (progress) return waiting.hear.progress?.(progress);
+    if (progress !== undefined) return waiting.hear.progress?.(progress);
     if (samples) return waiting.hear.samples?.(samples);
     this.#waiting.delete(id);
     if (error === undefined) waiting.resolve(result);
@@ -185,23 +184,11 @@ async function found(url) {
   return answer;
 }
 
-// The files of a model directory that the user has chosen.
-export async function openModel(files, progress) {
-  const wanted = files.filter(file => /\.(bpk|json|flac|wav)$/.test(file.name));
+// The files of a model directory that the user has chosen; the worker reads them.
+export function openModel(files) {
+  const wanted = files.filter(file => /\.(bpk|json|txt|yaml|dic|flac|wav)$/.test(file.name));
   if (!wanted.some(file => file.name === "config.json")) {
     throw new Error("There is no config.json in that folder: choose one made by `indextts models import`.");
   }
-  const total = wanted.reduce((sum, file) => sum + file.size, 0);
-  let done = 0;
-  const read = [];
-  for (const file of wanted) {
-    const bytes = new Uint8Array(file.size);
-    for (let at = 0; at < file.size; at += SHARD) {
-      const part = new Uint8Array(await file.slice(at, at + SHARD).arrayBuffer());
-      bytes.set(part, at);
-      progress((done += part.length) / total);
-    }
-    read.push({ name: file.webkitRelativePath.split("/").slice(1).join("/") || file.name, bytes });
-  }
-  return read;
+  return wanted.map(file => ({ name: file.webkitRelativePath.split("/").slice(1).join("/") || file.name, file }));
 }

@@ -122,10 +122,10 @@ async function load(make) {
   try {
     say("Loading the model");
     bar(0);
-    const files = local ? await (opened ? openModel(opened, bar) : fetchModel("model", bar)) : [];
-    bar(undefined);
+    const files = local ? await (opened ? openModel(opened) : fetchModel("model", bar)) : [];
+    if (!opened) bar(undefined);
     await engine.start();
-    const { sampleRate, voices } = await engine.load(opened ? "the opened model" : "model", files);
+    const { sampleRate, voices } = await engine.load(opened ? "the opened model" : "model", files, opened && bar);
     rate = sampleRate;
     for (const [name, clip] of clips) await engine.addVoice(name, clip, wav);
     $("voice").replaceChildren(...[...voices, ...clips.keys()].map(name => new Option(name, name)));

@@ -1,20 +1,41 @@
 // The model's own thread. Requests come as {id, call, ...}; answers go as {id, result | error}, and on the way {id, progress}
 // and {id, samples}.
-let wasm, engine;
+let wasm, engine, shard;
+// Firefox ends workers that nothing refers to.
+let helpers = [];
+// Pieces in which a file is read: no buffer of a browser has to hold more.
+const SHARD = 512 * 1024 * 1024;
 const cancelled = { id: 0, flag: null };
 
 const calls = {
   // `build` names the module; `threads` workers share its memory.
-  async start({ build, threads, flag }) {
+  async start({ build, threads, flag, options }) {
+    shard = options.shard ?? SHARD;
     cancelled.flag = flag ? new Int32Array(flag) : null;
     const packed = fetch(`${build}/indextts_web_bg.wasm.gzip`);
     wasm = await import(`./${build}/indextts_web.js`);
     await wasm.default({ module_or_path: unpacked(await packed) });
-    if (threads > 1) await wasm.initThreadPool(threads);
+    if (threads > 1) {
+      helpers = await Promise.all(Array.from({ length: threads - 1 }, () => helper(build)));
+      wasm.makePool(helpers.length);
+    }
   },
 
-  async load({ name, files }) {
-    engine = await wasm.Engine.load(name, files.map(file => file.name), files.map(file => file.bytes));
+  async load({ id, name, files }) {
+    const read = new wasm.Files();
+    const sizes = files.map(({ bytes, file }) => bytes?.length ?? file.size);
+    const total = sizes.reduce((sum, size) => sum + size, 0);
+    let done = 0;
+    for (const [i, { name, bytes, file }] of files.entries()) {
+      let at = 0;
+      do {
+        const part = bytes ? bytes.subarray(at, at + shard) : new Uint8Array(await file.slice(at, at + shard).arrayBuffer());
+        read.append(name, sizes[i], part);
+        at += part.length;
+        postMessage({ id, progress: (done += part.length) / total });
+      } while (at < sizes[i]);
+    }
+    engine = await wasm.Engine.load(name, read);
     return { sampleRate: engine.sampleRate, voices: engine.builtInVoices() };
   },
 
@@ -59,6 +80,17 @@ const calls = {
     }
   },
 };
+
+// A worker that is about to become a thread of the pool.
+function helper(build) {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker("pool.js", { type: "module" });
+    worker.onmessage = () => resolve(worker);
+    worker.onerror = event => reject(new Error(event.message ?? "a thread could not be started"));
+    const [module, memory] = wasm.shared();
+    worker.postMessage({ url: `./${build}/indextts_web.js`, module, memory });
+  });
+}
 
 function unpacked(answer) {
   if (!answer.ok) throw new Error(`${answer.url}: ${answer.status} ${answer.statusText}`);

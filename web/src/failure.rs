@@ -16,6 +16,18 @@ impl From<Error> for Failure {
     }
 }
 
+impl From<js_sys::Error> for Failure {
+    fn from(error: js_sys::Error) -> Self {
+        Self(error)
+    }
+}
+
+impl From<js_sys::RangeError> for Failure {
+    fn from(error: js_sys::RangeError) -> Self {
+        Self(error.into())
+    }
+}
+
 impl From<serde_json::Error> for Failure {
     fn from(error: serde_json::Error) -> Self {
         Self(js_sys::Error::new(&error.to_string()))

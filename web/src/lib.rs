@@ -5,9 +5,11 @@
 #![cfg(target_family = "wasm")]
 
 mod failure;
+mod files;
+#[cfg(feature = "threads")]
+mod pool;
 mod settings;
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -15,16 +17,14 @@ use std::time::Duration;
 use indextts::audio::decode::{ReferenceAudio, reference_from_bytes};
 use indextts::audio::wav;
 use indextts::{
-    Device, ModelFiles, Progress, REFERENCE_SECONDS, Request, Script, Stage, Synthesizer, Utterance, Voice,
+    Device, Progress, REFERENCE_SECONDS, Request, Script, Stage, Synthesizer, Utterance, Voice,
 };
-use js_sys::{Array, Function, JsString, Uint8Array};
+use js_sys::{Function, JsString};
 use wasm_bindgen::prelude::*;
 
 use failure::Failure;
+use files::Files;
 use settings::Settings;
-
-#[cfg(feature = "threads")]
-pub use wasm_bindgen_rayon::init_thread_pool;
 
 /// Where a panic's message goes: the browser's console.
 #[wasm_bindgen(start)]
@@ -51,12 +51,9 @@ pub struct Engine {
 
 #[wasm_bindgen]
 impl Engine {
-    /// Of a model directory's files: their names (`gpt.bpk`, `voices/NAME.flac`) and contents, in the same order. `name`
-    /// stands for the directory in messages.
-    pub async fn load(name: String, names: Vec<String>, contents: Array) -> Result<Engine, Failure> {
-        let contents = contents.iter().map(|value| Cow::Owned(Uint8Array::new(&value).to_vec()));
-        let files = ModelFiles::in_memory(&name, names.into_iter().zip(contents));
-        let synthesizer = Synthesizer::load(files, &device().await?)?;
+    /// Of a model directory's files; `name` stands for the directory in messages.
+    pub async fn load(name: String, files: Files) -> Result<Engine, Failure> {
+        let synthesizer = Synthesizer::load(files.of_model(&name), &device().await?)?;
         Ok(Self { synthesizer, voices: BTreeMap::new() })
     }
 

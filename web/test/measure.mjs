@@ -1,6 +1,6 @@
 // How fast the page is, as a visitor meets it: node measure.mjs DIST [RUNS]. Prints a table in Markdown, and fails where a
 // figure misses its goal. For an idle machine.
-import { readdir, stat } from "node:fs/promises";
+import { readFile, readdir, stat } from "node:fs/promises";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { argv, env, exit } from "node:process";
@@ -11,6 +11,7 @@ const TEXT = "The next train to the city leaves in twenty minutes.";
 const GOALS = { megabytes: 40, realTime: 1.5, first: 5 };
 
 const [dist, runs = 3] = argv.slice(2);
+const about = JSON.parse(await readFile(join(dist, "about.json")));
 const site = await serve(dist);
 const browser = await chromium.launch({ executablePath: env.CHROMIUM ?? "/usr/bin/chromium", headless: true,
   args: ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"] });
@@ -65,7 +66,7 @@ const megabytes = await size(dist) / 1e6;
 console.log(`dist: ${megabytes.toFixed(1)} MB; "${TEXT}"; ${cpus().length} processors; Chromium ${browser.version()}\n`);
 console.log("| build | ready | first sound | all | speech | real-time factor |\n|---|---|---|---|---|---|");
 let worst = { realTime: 0, first: 0 };
-for (const backend of ["threads", "simd"]) {
+for (const backend of ["threads", "simd"].filter(build => about.builds.includes(build))) {
   for (let run = 0; run < runs; run++) {
     const { ready, heard, done, seconds, wall } = await visit(backend);
     const realTime = wall / seconds;

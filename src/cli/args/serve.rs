@@ -1,5 +1,6 @@
 //! The server.
 use clap::Args as ClapArgs;
+use indextts::server::ServeOptions;
 
 use super::super::device::DeviceArg;
 use super::super::model::ModelArg;
@@ -36,6 +37,10 @@ pub struct Serve {
     /// Requests computed at the same time; a CPU is busy with one
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub workers: usize,
+
+    /// Requests whose speech codes are decoded at the same time
+    #[arg(long, value_name = "N", default_value_t = ServeOptions::TOGETHER)]
+    pub together: usize,
 
     /// Requests in work or waiting; one more is told to come back later
     #[arg(long, value_name = "N", default_value_t = 64)]

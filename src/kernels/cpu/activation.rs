@@ -1,7 +1,8 @@
 //! Activations and gates over pieces that threads share out.
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
+use super::level::arch;
 use super::math::{gelu, gelu_tanh, sigmoid, silu, tanh};
 use crate::kernels::Activation;
 
@@ -17,8 +18,25 @@ pub fn activate(x: &mut [f32], activation: Activation) {
 }
 
 fn map(x: &mut [f32], f: impl Fn(f32) -> f32 + Copy + Sync) {
-    let arch = Arch::new();
+    let arch = arch();
     x.par_chunks_mut(CHUNK).for_each(|x| arch.dispatch(Map(x, f)));
+}
+
+/// `rows` rows of `columns` values from `first` on, `stride` apart, in place.
+///
+/// # Safety
+/// The rows are valid for reads and writes, and nothing else uses them meanwhile.
+pub unsafe fn activate_rows(first: *mut f32, [rows, columns, stride]: [usize; 3], activation: Activation) {
+    let arch = arch();
+    for row in 0..rows {
+        // SAFETY: the caller's promise.
+        let row = unsafe { std::slice::from_raw_parts_mut(first.add(row * stride), columns) };
+        match activation {
+            Activation::Silu => arch.dispatch(Map(row, silu)),
+            Activation::Gelu => arch.dispatch(Map(row, gelu)),
+            Activation::GeluTanh => arch.dispatch(Map(row, gelu_tanh)),
+        }
+    }
 }
 
 /// A function of each value. (Closures would do for all of these, were they certain to be inlined into the function
@@ -36,7 +54,7 @@ impl<F: Fn(f32) -> f32> WithSimd for Map<'_, F> {
 
 /// `gate` becomes `silu(gate) * up`.
 pub fn swiglu(gate: &mut [f32], up: &[f32]) {
-    let arch = Arch::new();
+    let arch = arch();
     gate.par_chunks_mut(CHUNK).zip(up.par_chunks(CHUNK)).for_each(|(gate, up)| arch.dispatch(SwiGlu(gate, up)));
 }
 
@@ -57,7 +75,7 @@ pub fn glu(x: &[f32], channels: usize) -> Vec<f32> {
     if channels == 0 {
         return out;
     }
-    let (arch, rows) = (Arch::new(), (CHUNK / channels).max(1));
+    let (arch, rows) = (arch(), (CHUNK / channels).max(1));
     out.par_chunks_mut(rows * channels).zip(x.par_chunks(rows * 2 * channels)).for_each(|(out, x)| {
         for (out, x) in out.chunks_exact_mut(channels).zip(x.chunks_exact(2 * channels)) {
             let (values, gates) = x.split_at(channels);
@@ -86,7 +104,7 @@ impl WithSimd for Glu<'_> {
 
 /// `x` `[batch, time, 2 channels]`, `condition` `[batch, 2 channels]` -> `[batch, time, channels]`.
 pub fn tanh_gate(x: &[f32], condition: &[f32], [time, double]: [usize; 2]) -> Vec<f32> {
-    let (mut out, channels, arch) = (vec![0.0; x.len() / 2], double / 2, Arch::new());
+    let (mut out, channels, arch) = (vec![0.0; x.len() / 2], double / 2, arch());
     if out.is_empty() {
         return out;
     }

@@ -1,7 +1,8 @@
 //! Attention over tiles of queries whose scores stay in the second-level cache.
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
+use super::level::arch;
 use super::math::exp;
 
 /// Queries of a tile.
@@ -61,7 +62,7 @@ pub fn attention(q: &View, k: &View, v: &View, bias: Option<&View>, scale: f32, 
         assert_eq!(bias.dims, [batch, heads, queries, keys], "attention: the bias does not fit");
     }
     let mut out = vec![0.0f32; batch * queries * heads * width];
-    let (arch, tiles, target) = (Arch::new(), queries.div_ceil(TILE), Rows(out.as_mut_ptr()));
+    let (arch, tiles, target) = (arch(), queries.div_ceil(TILE), Rows(out.as_mut_ptr()));
     (0..batch * heads * tiles).into_par_iter().for_each_init(Vec::new, |scores, index| {
         let (item, tile) = (index / tiles, index % tiles);
         let (b, h) = (item / heads, item % heads);
@@ -144,7 +145,7 @@ pub fn attention(q: &View, k: &View, v: &View, bias: Option<&View>, scale: f32, 
 }
 
 /// Replaces scores by `exp(score - largest)`; returns their sum.
-struct Exponentials<'a>(&'a mut [f32]);
+pub struct Exponentials<'a>(pub &'a mut [f32]);
 
 impl WithSimd for Exponentials<'_> {
     type Output = f32;

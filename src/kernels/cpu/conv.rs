@@ -1,6 +1,9 @@
 //! Convolution over time as one register-tiled loop over inputs and taps.
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
+
+use super::level::arch;
+use super::linear::registers;
 
 /// Output channels whose weights lie side by side.
 pub const BLOCK: usize = 8;
@@ -9,9 +12,13 @@ const TILE_BYTES: usize = 256 << 10;
 /// Longest tile in samples.
 const LONGEST: usize = 1536;
 /// Vectors of time that are computed together.
-const VECTORS: usize = 3;
-/// Samples by which tiles may run over their end: the widest step of any instruction set.
-const OVERRUN: usize = VECTORS * 16;
+const VECTORS: usize = if cfg!(target_family = "wasm") { 2 } else { 3 };
+/// Samples by which a tile may run over its end: the widest vector of any instruction set.
+pub const OVERRUN: usize = 16;
+/// Samples that are computed together with the widest vectors: tiles are multiples of this.
+const STEP: usize = VECTORS * OVERRUN;
+/// With at least this many outputs, a tile's are shared out among threads.
+const MANY: usize = 64;
 
 /// The sizes of a convolution that keeps the length.
 pub struct Size {
@@ -47,12 +54,16 @@ impl Size {
         self.dilation * (self.taps - 1) / 2
     }
 
-    /// Samples of a tile: small enough for the cache, and tiles enough for all threads.
-    fn tile(&self) -> usize {
-        let fitting = (TILE_BYTES / 4 / self.inputs.max(1)).saturating_sub(2 * self.reach()).clamp(OVERRUN, LONGEST);
+    /// Samples of a tile, small enough for the cache, and in how many parts its outputs are shared out, so that there is
+    /// work for all threads.
+    fn tile(&self) -> (usize, usize) {
+        let fitting = (TILE_BYTES / 4 / self.inputs.max(1)).saturating_sub(2 * self.reach()).clamp(STEP, LONGEST);
         let threads = rayon::current_num_threads().max(1);
+        if self.outputs >= MANY * threads {
+            return (fitting / STEP * STEP, threads);
+        }
         let tiles = self.time.div_ceil(fitting).next_multiple_of(threads.div_ceil(self.batch.max(1)));
-        self.time.div_ceil(tiles.max(1)).next_multiple_of(OVERRUN)
+        (self.time.div_ceil(tiles.max(1)).next_multiple_of(STEP), 1)
     }
 }
 
@@ -65,17 +76,35 @@ pub fn conv1d(x: &[f32], weight: &[f32], bias: &[f32], out: &mut [f32], size: &S
     if size.time == 0 {
         return;
     }
-    let (arch, tile) = (Arch::new(), size.tile());
-    let tiles = size.time.div_ceil(tile);
+    let (arch, (tile, parts)) = (arch(), size.tile());
+    let (tiles, blocks) = (size.time.div_ceil(tile), size.outputs.div_ceil(BLOCK));
+    let block_len = size.inputs * size.taps * BLOCK;
     let out = Columns(out.as_mut_ptr());
-    (0..size.batch * tiles).into_par_iter().for_each_init(Vec::new, |buffer, index| {
-        let (item, start) = (index / tiles, index % tiles * tile);
+    (0..size.batch * tiles * parts).into_par_iter().for_each_init(Vec::new, |buffer, index| {
+        let (item, part, start) = (index / parts / tiles, index % parts, index / parts % tiles * tile);
         let length = tile.min(size.time - start);
-        let stride = pack(&x[item * size.inputs * size.time..][..size.inputs * size.time], start, length, size, buffer);
+        let x = &x[item * size.inputs * size.time..][..size.inputs * size.time];
+        let stride = pack(x, size.time, [start, length], [size.reach(); 2], buffer);
+        // Of the output channels, whole blocks.
+        let (first, end) = (blocks * part / parts, blocks * (part + 1) / parts);
+        let (outputs, weight) =
+            (first * BLOCK..(end * BLOCK).min(size.outputs), &weight[first * block_len..end * block_len]);
         // SAFETY: `out` is borrowed mutably for the whole loop, holds `outputs` rows of `time` for each item, and each
-        // index writes the columns `start..start + length` of its item only, which no other index has.
-        let out = unsafe { out.get().add(item * size.outputs * size.time + start) };
-        arch.dispatch(Tile { x: buffer, stride, weight, bias, out, length, size, add });
+        // index writes the columns `start..start + length` of its own outputs of its item only.
+        let out = unsafe { out.get().add((item * size.outputs + outputs.start) * size.time + start) };
+        arch.dispatch(Tile {
+            x: buffer,
+            stride,
+            inputs: size.inputs,
+            weight,
+            bias: &bias[outputs],
+            out,
+            out_stride: size.time,
+            length,
+            taps: size.taps,
+            dilation: size.dilation,
+            add,
+        });
     });
 }
 
@@ -91,33 +120,46 @@ impl Columns {
     }
 }
 
-/// Copies the samples that a tile reads, zeros beyond the edges, row behind row into `buffer`; returns the row length.
-fn pack(x: &[f32], start: usize, length: usize, size: &Size, buffer: &mut Vec<f32>) -> usize {
-    let reach = size.reach();
-    let stride = length + OVERRUN + 2 * reach;
+/// Copies the samples `start..start + length` of rows of `time`, and `before` and `after` further ones, zeros beyond the
+/// edges, row behind row into `buffer`; returns the row length.
+pub fn pack(
+    x: &[f32],
+    time: usize,
+    [start, length]: [usize; 2],
+    [before, after]: [usize; 2],
+    buffer: &mut Vec<f32>,
+) -> usize {
+    let stride = length + OVERRUN + before + after;
     buffer.clear();
-    buffer.resize(size.inputs * stride, 0.0);
-    let from = start.saturating_sub(reach);
-    let to = (start + length + reach).min(size.time);
-    let offset = from + reach - start;
-    for (row, x) in buffer.chunks_exact_mut(stride).zip(x.chunks_exact(size.time)) {
+    buffer.resize(x.len() / time * stride, 0.0);
+    let from = start.saturating_sub(before).min(time);
+    let to = (start + length + after).min(time);
+    let offset = from + before - start;
+    for (row, x) in buffer.chunks_exact_mut(stride).zip(x.chunks_exact(time)) {
         row[offset..offset + to - from].copy_from_slice(&x[from..to]);
     }
     stride
 }
 
-/// One tile, all outputs.
-struct Tile<'a> {
-    /// `[in, stride]`: `length + 2 * reach` samples, then at least `OVERRUN` zeros.
-    x: &'a [f32],
-    stride: usize,
-    weight: &'a [f32],
-    bias: &'a [f32],
-    /// First column of the tile in the first output row; rows are `size.time` apart.
-    out: *mut f32,
-    length: usize,
-    size: &'a Size,
-    add: bool,
+/// One tile of some outputs.
+pub struct Tile<'a> {
+    /// `[in, stride]`: at least `length + dilation * (taps - 1) + OVERRUN` samples a row, of which the last count for
+    /// nothing.
+    pub x: &'a [f32],
+    pub stride: usize,
+    pub inputs: usize,
+    /// `[blocks, in, taps, 8]`
+    pub weight: &'a [f32],
+    /// `[outputs]`, as many as there are.
+    pub bias: &'a [f32],
+    /// First column of the tile in the first output row; rows are `out_stride` apart.
+    pub out: *mut f32,
+    pub out_stride: usize,
+    pub length: usize,
+    pub taps: usize,
+    pub dilation: usize,
+    /// Whether what the output holds counts.
+    pub add: bool,
 }
 
 impl WithSimd for Tile<'_> {
@@ -126,19 +168,28 @@ impl WithSimd for Tile<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         // As many accumulators as the registers hold beside three vectors of input and one weight.
-        if S::REGISTER_COUNT >= 32 { self.run::<S, 8>(simd) } else { self.run::<S, 4>(simd) }
+        if registers::<S>() >= 32 { self.run::<S, 8>(simd) } else { self.run::<S, 4>(simd) }
     }
 }
 
 impl Tile<'_> {
     #[inline(always)]
     fn run<S: Simd, const ROWS: usize>(&self, simd: S) {
-        let block_len = self.size.inputs * self.size.taps * BLOCK;
+        let needed = self.length + self.dilation * (self.taps - 1) + OVERRUN;
+        assert!(
+            self.inputs > 0 && (self.inputs - 1) * self.stride + needed <= self.x.len(),
+            "conv1d: too short a tile"
+        );
+        let block_len = self.inputs * self.taps * BLOCK;
+        assert!(self.weight.len() >= self.bias.len().div_ceil(BLOCK) * block_len, "conv1d: too few weights");
         for (block, weight) in self.weight.chunks_exact(block_len).enumerate() {
             for part in (0..BLOCK).step_by(ROWS) {
                 let first = block * BLOCK + part;
-                if first < self.size.outputs {
-                    self.rows::<S, ROWS>(simd, &weight[part..], first);
+                match self.bias.len().saturating_sub(first) {
+                    0 => {}
+                    // A single output would fill a vector of outputs with seven that nobody wants.
+                    1 => self.rows::<S, 1, 6>(simd, &weight[part..], first),
+                    _ => self.rows::<S, ROWS, VECTORS>(simd, &weight[part..], first),
                 }
             }
         }
@@ -146,56 +197,67 @@ impl Tile<'_> {
 
     /// The outputs `first..first + ROWS`, as far as they exist.
     #[inline(always)]
-    fn rows<S: Simd, const ROWS: usize>(&self, simd: S, weight: &[f32], first: usize) {
+    fn rows<S: Simd, const ROWS: usize, const WIDE: usize>(&self, simd: S, weight: &[f32], first: usize) {
         let lanes = S::F32_LANES;
-        let step = VECTORS * lanes;
-        let rows = ROWS.min(self.size.outputs - first);
-        let bias: [f32; ROWS] = std::array::from_fn(|r| if r < rows { self.bias[first + r] } else { 0.0 });
-        for at in (0..self.length).step_by(step) {
-            let sums = self.sums::<S, ROWS>(simd, weight, &bias, at);
-            let width = step.min(self.length - at);
-            for (r, sums) in sums.iter().enumerate().take(rows) {
-                for (v, sum) in sums.iter().enumerate() {
-                    let begin = v * lanes;
-                    if begin >= width {
-                        break;
-                    }
-                    let count = lanes.min(width - begin);
-                    // SAFETY: `first + r < outputs` and `at + begin + count <= length`: inside the tile's columns.
-                    let out = unsafe {
-                        let start = self.out.add((first + r) * self.size.time + at + begin);
-                        std::slice::from_raw_parts_mut(start, count)
-                    };
-                    let sum = if self.add { simd.add_f32s(*sum, simd.partial_load_f32s(out)) } else { *sum };
-                    simd.partial_store_f32s(out, sum);
-                }
+        let mut at = 0;
+        while self.length - at > (WIDE - 1) * lanes {
+            self.columns::<S, ROWS, WIDE>(simd, weight, first, at);
+            at += WIDE * lanes;
+            if at >= self.length {
+                return;
+            }
+        }
+        while at < self.length {
+            self.columns::<S, ROWS, 1>(simd, weight, first, at);
+            at += lanes;
+        }
+    }
+
+    /// `WIDE` vectors of time from `at` on, the last of which may reach beyond the tile.
+    #[inline(always)]
+    fn columns<S: Simd, const ROWS: usize, const WIDE: usize>(&self, simd: S, weight: &[f32], first: usize, at: usize) {
+        let lanes = S::F32_LANES;
+        let sums = self.sums::<S, ROWS, WIDE>(simd, weight, first, at);
+        let rows = ROWS.min(self.bias.len() - first);
+        for (r, sums) in sums.iter().enumerate().take(rows) {
+            for (v, sum) in sums.iter().enumerate() {
+                let begin = at + v * lanes;
+                let count = lanes.min(self.length.saturating_sub(begin));
+                // SAFETY: `first + r` is an output and `begin + count <= length`: inside the tile's columns.
+                let out = unsafe {
+                    let start = self.out.add((first + r) * self.out_stride + begin);
+                    std::slice::from_raw_parts_mut(start, count)
+                };
+                let sum = if self.add { simd.add_f32s(*sum, simd.partial_load_f32s(out)) } else { *sum };
+                simd.partial_store_f32s(out, sum);
             }
         }
     }
 
-    /// `ROWS` outputs at `VECTORS` vectors of time from `at` on.
+    /// `ROWS` outputs at `WIDE` vectors of time from `at` on.
     #[inline(always)]
-    fn sums<S: Simd, const ROWS: usize>(
+    fn sums<S: Simd, const ROWS: usize, const WIDE: usize>(
         &self,
         simd: S,
         weight: &[f32],
-        bias: &[f32; ROWS],
+        first: usize,
         at: usize,
-    ) -> [[S::f32s; VECTORS]; ROWS] {
-        let (taps, dilation) = (self.size.taps, self.size.dilation);
-        let mut sums = bias.map(|b| [simd.splat_f32s(b); VECTORS]);
-        assert!(at < self.length && self.x.len() >= self.size.inputs * self.stride);
-        assert!(weight.len() >= self.size.inputs * taps * BLOCK - (BLOCK - ROWS));
+    ) -> [[S::f32s; WIDE]; ROWS] {
+        let (inputs, taps, dilation) = (self.inputs, self.taps, self.dilation);
+        let bias: [f32; ROWS] = std::array::from_fn(|r| self.bias.get(first + r).copied().unwrap_or_default());
+        let mut sums = bias.map(|b| [simd.splat_f32s(b); WIDE]);
+        assert!(at + (WIDE - 1) * S::F32_LANES < self.length && S::F32_LANES <= OVERRUN);
+        assert!(weight.len() >= inputs * taps * BLOCK - (BLOCK - ROWS));
         let mut w = weight.as_ptr();
-        for input in 0..self.size.inputs {
-            // SAFETY: a row has `length + 2 * reach + OVERRUN` samples; `at < length`, a tap reaches at most `2 * reach`
-            // further, and `VECTORS` vectors are at most `OVERRUN` wide.
+        for input in 0..inputs {
+            // SAFETY: from every row's start on there are `length + dilation * (taps - 1) + OVERRUN` samples (see `run`); the last vector starts
+            // before `length`, a tap reaches `dilation * (taps - 1)` further, and a vector is at most `OVERRUN` wide.
             let row = unsafe { self.x.as_ptr().add(input * self.stride + at) };
             for tap in 0..taps {
                 // SAFETY: as above; of the weights, `ROWS` from the place of this input and tap lie inside `weight`.
                 unsafe {
                     let x = row.add(tap * dilation).cast::<S::f32s>();
-                    let x: [S::f32s; VECTORS] = std::array::from_fn(|v| x.add(v).read_unaligned());
+                    let x: [S::f32s; WIDE] = std::array::from_fn(|v| x.add(v).read_unaligned());
                     for (r, sums) in sums.iter_mut().enumerate() {
                         let w = simd.splat_f32s(*w.add(r));
                         for (sum, x) in sums.iter_mut().zip(x) {

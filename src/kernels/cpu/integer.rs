@@ -2,15 +2,23 @@
 //!
 //! 32 inputs of an output share a scale, as do 32 inputs of a row, which are rounded to 8 bits on the way in; products
 //! and their sums over a group are exact in integers (VNNI, where the processor has it), the rest is f32.
+use half::f16;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::linear::PANEL;
+use super::level::arch;
+use super::linear::{PANEL, Part, Start};
+use super::math::fma;
+use crate::kernels::Activation;
 
 /// Inputs that share a scale.
 pub const GROUP: usize = 32;
 /// Rows that a task takes at a time.
 const ROWS: usize = 64;
+/// Up to this many rows are rounded by the calling thread: sooner done than handed out.
+const FEW_ROWS: usize = 8;
+/// Scales are kept in units of this, so that those of small weights stay normal numbers of half precision.
+const UNIT: f32 = 1.0 / 1024.0;
 /// Inputs that one instruction multiplies and sums.
 const QUAD: usize = 4;
 
@@ -36,6 +44,14 @@ impl Bits {
         match self {
             Self::Eight => 255,
             Self::Four => 15,
+        }
+    }
+
+    /// Smallest stored value, with its offset.
+    fn bottom(self) -> i32 {
+        match self {
+            Self::Eight => 1,
+            Self::Four => 0,
         }
     }
 
@@ -65,8 +81,8 @@ pub struct QuantizedWeight {
     /// `[panels, groups, quads, 48, 4]` bytes; with four bits, the second half of the quads lies in the high nibbles of
     /// the first.
     values: Vec<u8>,
-    /// `[panels, groups, 48]`
-    scales: Vec<f32>,
+    /// `[panels, groups, 48]`, in [`UNIT`]s.
+    scales: Vec<f16>,
 }
 
 impl QuantizedWeight {
@@ -75,7 +91,7 @@ impl QuantizedWeight {
         assert_eq!(weight.len(), inputs * outputs, "quantize: a weight of another size");
         let (panels, groups) = (outputs.div_ceil(PANEL), inputs.div_ceil(GROUP));
         let mut values = vec![0u8; panels * groups * bits.group_bytes()];
-        let mut scales = vec![0f32; panels * groups * PANEL];
+        let mut scales = vec![f16::ZERO; panels * groups * PANEL];
         values.par_chunks_mut(bits.group_bytes()).zip(scales.par_chunks_mut(PANEL)).enumerate().for_each(
             |(index, (values, scales))| {
                 let (column, input) = (index / groups * PANEL, index % groups * GROUP);
@@ -85,10 +101,13 @@ impl QuantizedWeight {
                         false => 0.0,
                     };
                     let largest = (0..GROUP).map(at).fold(0f32, |m, v| if v.abs() > m.abs() { v } else { m });
-                    scales[c] = largest / bits.limit();
-                    let inverse = if largest != 0.0 { bits.limit() / largest } else { 0.0 };
+                    // Values are rounded against the scale as it is kept, so its own rounding costs nothing.
+                    scales[c] = f16::from_f32((largest / bits.limit() / UNIT).clamp(-6.0e4, 6.0e4));
+                    let scale = scales[c].to_f32() * UNIT;
+                    let inverse = if scale != 0.0 { 1.0 / scale } else { 0.0 };
                     for i in 0..GROUP {
-                        let value = ((at(i) * inverse).round() as i32 + bits.offset()).min(bits.top()) as u8;
+                        let value =
+                            ((at(i) * inverse).round() as i32 + bits.offset()).clamp(bits.bottom(), bits.top()) as u8;
                         let (quad, lane) = (i / QUAD, i % QUAD);
                         let place = |quad: usize| (quad * PANEL + c) * QUAD + lane;
                         match bits {
@@ -121,14 +140,14 @@ impl QuantizedWeight {
                 Bits::Eight => bytes[(quad * PANEL + c) * QUAD + lane],
                 Bits::Four => bytes[(quad % half * PANEL + c) * QUAD + lane] >> (4 * (quad / half)) & 15,
             };
-            (i32::from(value) - self.bits.offset()) as f32 * self.scales[index * PANEL + c]
+            (i32::from(value) - self.bits.offset()) as f32 * (self.scales[index * PANEL + c].to_f32() * UNIT)
         };
         (0..self.inputs * self.outputs).map(|i| at(i / self.outputs, i % self.outputs)).collect()
     }
 
     /// Bytes of memory.
     pub fn bytes(&self) -> usize {
-        self.values.len() + 4 * self.scales.len()
+        self.values.len() + 2 * self.scales.len()
     }
 }
 
@@ -136,7 +155,7 @@ impl QuantizedWeight {
 struct QuantizedRows {
     /// `[rows, groups, 32]`
     values: Vec<i8>,
-    /// `[rows, groups]`
+    /// `[rows, groups]`, times [`UNIT`].
     scales: Vec<f32>,
     /// Sums of the values, `[rows, groups]`.
     sums: Vec<i32>,
@@ -152,13 +171,16 @@ impl QuantizedRows {
             sums: vec![0; rows * groups],
             groups,
         };
-        let arch = Arch::new();
+        let arch = arch();
+        if rows <= FEW_ROWS {
+            let (values, scales) = (new.values.chunks_exact_mut(groups * GROUP), new.scales.chunks_exact_mut(groups));
+            let rows = values.zip(scales).zip(new.sums.chunks_exact_mut(groups)).zip(x.chunks_exact(inputs));
+            rows.for_each(|(((values, scales), sums), x)| arch.dispatch(RoundRow { x, values, scales, sums }));
+            return new;
+        }
         let (values, scales) = (new.values.par_chunks_mut(groups * GROUP), new.scales.par_chunks_mut(groups));
-        values.zip(scales).zip(new.sums.par_chunks_mut(groups)).zip(x.par_chunks(inputs)).for_each(
-            |(((values, scales), sums), x)| {
-                arch.dispatch(RoundRow { x, values, scales, sums });
-            },
-        );
+        let rows = values.zip(scales).zip(new.sums.par_chunks_mut(groups)).zip(x.par_chunks(inputs));
+        rows.for_each(|(((values, scales), sums), x)| arch.dispatch(RoundRow { x, values, scales, sums }));
         new
     }
 }
@@ -180,7 +202,7 @@ impl WithSimd for RoundRow<'_> {
             let mut group = [0f32; GROUP];
             group[..x.len()].copy_from_slice(x);
             let largest = group.iter().fold(0f32, |m, v| if v.abs() > m { v.abs() } else { m });
-            *scale = largest / 127.0;
+            *scale = largest / 127.0 * UNIT;
             let inverse = if largest > 0.0 { 127.0 / largest } else { 0.0 };
             let mut total = 0;
             for (value, x) in values.iter_mut().zip(group) {
@@ -193,37 +215,79 @@ impl WithSimd for RoundRow<'_> {
     }
 }
 
-/// `x` `[rows, inputs]`, `bias` `[outputs]` -> `[rows, outputs]`.
-pub fn quantized_linear(x: &[f32], weight: &QuantizedWeight, bias: &[f32]) -> Vec<f32> {
+/// `x` `[rows, inputs]`, `bias` `[outputs]` -> `[rows, outputs]`, after `then` if there is one.
+pub fn quantized_linear(x: &[f32], weight: &QuantizedWeight, bias: &[f32], then: Option<Activation>) -> Vec<f32> {
+    let mut out = vec![0.0f32; x.len() / weight.inputs * weight.outputs];
+    quantized_part(x, weight, Start::Bias(bias), then, &mut out);
+    out
+}
+
+/// As [`quantized_linear`], into `out` `[rows, outputs]`.
+pub fn quantized_part(
+    x: &[f32],
+    weight: &QuantizedWeight,
+    start: Start<'_>,
+    then: Option<Activation>,
+    out: &mut [f32],
+) {
     let (inputs, outputs) = (weight.inputs, weight.outputs);
-    assert!(bias.len() == outputs && x.len().is_multiple_of(inputs), "quantized linear: a weight for other rows");
+    assert!(x.len().is_multiple_of(inputs), "quantized linear: a weight for other rows");
     let rows = x.len() / inputs;
-    let mut out = vec![0.0f32; rows * outputs];
+    assert_eq!(out.len(), rows * outputs, "quantized linear: an output of another size");
+    if let Start::Bias(bias) | Start::Sum(bias) = start {
+        assert_eq!(bias.len(), outputs, "quantized linear: a bias for another output");
+    }
     if out.is_empty() {
-        return out;
+        return;
     }
     let x = QuantizedRows::new(x, rows, inputs);
     let (panels, blocks) = (outputs.div_ceil(PANEL), rows.div_ceil(ROWS));
-    let (arch, target, vnni) = (Arch::new(), Target(out.as_mut_ptr()), vnni::available());
+    let (target, form) = (Target(out.as_mut_ptr()), Form::best());
     let least = (panels * blocks).div_ceil(4 * rayon::current_num_threads().max(1));
     (0..blocks * panels).into_par_iter().with_min_len(least.max(1)).for_each(|task| {
         let (block, panel) = (task / panels, task % panels);
         let (first, column) = (block * ROWS, panel * PANEL);
-        let panel_values = x.groups * weight.bits.group_bytes();
-        let task = Task {
-            x: &x,
-            rows: first..rows.min(first + ROWS),
-            bits: weight.bits,
-            values: &weight.values[panel * panel_values..][..panel_values],
-            scales: &weight.scales[panel * x.groups * PANEL..][..x.groups * PANEL],
-            bias: &bias[column..outputs.min(column + PANEL)],
+        let rows = first..rows.min(first + ROWS);
+        let target = Part {
+            start: start.panel(column),
+            columns: PANEL.min(outputs - column),
             // SAFETY: inside `out`, which is borrowed mutably for the whole loop; tasks write disjoint parts.
             out: unsafe { target.get().add(first * outputs + column) },
             stride: outputs,
         };
-        if vnni { vnni::run(&task) } else { arch.dispatch(task) }
+        let count = rows.len();
+        form.run(Task::new(&x, weight, panel, rows, target));
+        target.finish(count, then);
     });
-    out
+}
+
+/// How products are computed.
+#[derive(Clone, Copy)]
+enum Form {
+    /// As the compiler sees fit, for any processor.
+    Portable(Arch),
+    Avx2,
+    Vnni,
+}
+
+impl Form {
+    fn best() -> Self {
+        if vnni::available() {
+            Self::Vnni
+        } else if avx2::available() {
+            Self::Avx2
+        } else {
+            Self::Portable(arch())
+        }
+    }
+
+    fn run(self, task: Task<'_>) {
+        match self {
+            Self::Portable(arch) => arch.dispatch(task),
+            Self::Avx2 => avx2::run(&task),
+            Self::Vnni => vnni::run(&task),
+        }
+    }
 }
 
 /// Start of the output; each task writes a part of its own.
@@ -246,12 +310,45 @@ struct Task<'a> {
     /// `[groups, ...]`
     values: &'a [u8],
     /// `[groups, 48]`
-    scales: &'a [f32],
-    /// Of the panel's outputs, as many as exist.
-    bias: &'a [f32],
-    /// The first of them in the first row; rows are `stride` apart.
-    out: *mut f32,
-    stride: usize,
+    scales: &'a [f16],
+    target: Part<'a>,
+}
+
+impl<'a> Task<'a> {
+    fn new(
+        x: &'a QuantizedRows,
+        weight: &'a QuantizedWeight,
+        panel: usize,
+        rows: std::ops::Range<usize>,
+        target: Part<'a>,
+    ) -> Self {
+        let size = x.groups * weight.bits.group_bytes();
+        assert!(rows.end * x.groups <= x.sums.len(), "quantized linear: rows beyond the input");
+        Self {
+            x,
+            rows,
+            bits: weight.bits,
+            values: &weight.values[panel * size..][..size],
+            scales: &weight.scales[panel * x.groups * PANEL..][..x.groups * PANEL],
+            target,
+        }
+    }
+
+    /// Writes the sums of the row `index` of this task.
+    ///
+    /// # Safety
+    /// The row exists in the target.
+    #[inline(always)]
+    unsafe fn store(&self, index: usize, sums: &[f32; PANEL]) {
+        let Part { start, columns, out, stride } = self.target;
+        // SAFETY: the caller's promise; the columns exist.
+        let out = unsafe { std::slice::from_raw_parts_mut(out.add(index * stride), columns) };
+        let bias = start.bias();
+        for (c, (out, sum)) in out.iter_mut().zip(sums).enumerate() {
+            let sum = sum + bias.get(c).copied().unwrap_or_default();
+            *out = if start.keeps_output() { *out + sum } else { sum };
+        }
+    }
 }
 
 impl WithSimd for Task<'_> {
@@ -281,13 +378,11 @@ impl WithSimd for Task<'_> {
                 }
                 let scales = &self.scales[group * PANEL..][..PANEL];
                 for ((sum, product), scale) in sums.iter_mut().zip(products).zip(scales) {
-                    *sum = (product as f32).mul_add(scale * self.x.scales[at], *sum);
+                    *sum = fma(product as f32, scale.to_f32() * self.x.scales[at], *sum);
                 }
             }
-            for (c, bias) in self.bias.iter().enumerate() {
-                // SAFETY: the task's own part of the output.
-                unsafe { self.out.add(index * self.stride + c).write(sums[c] + bias) };
-            }
+            // SAFETY: the task's own part of the output.
+            unsafe { self.store(index, &sums) };
         }
     }
 }
@@ -311,7 +406,7 @@ fn widen(values: &[u8], wide: &mut [i32], bits: Bits) {
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-mod vnni {
+mod none {
     pub fn available() -> bool {
         false
     }
@@ -320,29 +415,133 @@ mod vnni {
         unreachable!("never called where `available` is false");
     }
 }
+#[cfg(not(target_arch = "x86_64"))]
+use {none as avx2, none as vnni};
+
+/// Five instructions for what VNNI does in one.
+#[cfg(target_arch = "x86_64")]
+mod avx2 {
+    use std::arch::x86_64::*;
+
+    use super::super::level::{Level, allowed};
+    use super::*;
+
+    /// Vectors of 8 outputs that are computed together: half a panel.
+    const VECTORS: usize = PANEL / 16;
+
+    pub fn available() -> bool {
+        allowed(Level::Avx2) && detected()
+    }
+
+    fn detected() -> bool {
+        is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c")
+    }
+
+    pub fn run(task: &Task<'_>) {
+        assert!(detected(), "integer: instructions that this processor lacks");
+        let mut row = task.rows.start;
+        // SAFETY: `detected`, and what `Task::new` has checked.
+        unsafe {
+            while row < task.rows.end {
+                row += match (task.bits, task.rows.end - row) {
+                    (Bits::Eight, 3..) => block::<3, false>(task, row),
+                    (Bits::Eight, 2) => block::<2, false>(task, row),
+                    (Bits::Eight, _) => block::<1, false>(task, row),
+                    (Bits::Four, 3..) => block::<3, true>(task, row),
+                    (Bits::Four, 2) => block::<2, true>(task, row),
+                    (Bits::Four, _) => block::<1, true>(task, row),
+                };
+            }
+        }
+    }
+
+    /// The rows `row..row + N`; returns `N`.
+    ///
+    /// # Safety
+    /// The rows exist in the input and the output, and the values are one panel of the kind.
+    #[target_feature(enable = "avx2,fma,f16c")]
+    unsafe fn block<const N: usize, const FOUR: bool>(task: &Task<'_>, row: usize) -> usize {
+        let x = task.x;
+        let (groups, stored) = (x.groups, task.bits.group_bytes());
+        let (nibble, ones) = (_mm256_set1_epi8(15), _mm256_set1_epi16(1));
+        let offset = _mm256_set1_epi8(task.bits.offset() as u8 as i8);
+        let mut sums = [[0f32; PANEL]; N];
+        // SAFETY: all reads are inside what the caller promises; nothing needs alignment.
+        unsafe {
+            for half in 0..2 {
+                let mut halves = [[_mm256_setzero_ps(); VECTORS]; N];
+                for group in 0..groups {
+                    let values = task.values.as_ptr().add(group * stored + half * PANEL / 2 * QUAD);
+                    let at: [usize; N] = std::array::from_fn(|n| (row + n) * groups + group);
+                    let inputs: [*const i8; N] = std::array::from_fn(|n| x.values.as_ptr().add(at[n] * GROUP));
+                    let mut products = [[_mm256_setzero_si256(); VECTORS]; N];
+                    for quad in 0..GROUP / QUAD {
+                        let (place, high) =
+                            if FOUR { (quad % (GROUP / QUAD / 2), quad >= GROUP / QUAD / 2) } else { (quad, false) };
+                        let weights: [__m256i; VECTORS] = std::array::from_fn(|v| {
+                            let w = _mm256_loadu_si256(values.add(place * PANEL * QUAD + 32 * v).cast());
+                            let w = if high { _mm256_srli_epi16::<4>(w) } else { w };
+                            let w = if FOUR { _mm256_and_si256(w, nibble) } else { w };
+                            // With its sign.
+                            _mm256_sub_epi8(w, offset)
+                        });
+                        let sizes = weights.map(|w| _mm256_abs_epi8(w));
+                        for (products, input) in products.iter_mut().zip(inputs) {
+                            let x = _mm256_set1_epi32(input.add(quad * QUAD).cast::<i32>().read_unaligned());
+                            for ((product, w), size) in products.iter_mut().zip(weights).zip(sizes) {
+                                // Both are at most 127 in size: pairs do not overflow 16 bits.
+                                let pairs = _mm256_maddubs_epi16(size, _mm256_sign_epi8(x, w));
+                                *product = _mm256_add_epi32(*product, _mm256_madd_epi16(pairs, ones));
+                            }
+                        }
+                    }
+                    let scales = task.scales.as_ptr().add(group * PANEL + half * PANEL / 2);
+                    let scales: [__m256; VECTORS] =
+                        std::array::from_fn(|v| _mm256_cvtph_ps(_mm_loadu_si128(scales.add(8 * v).cast())));
+                    for (n, (sums, products)) in halves.iter_mut().zip(products).enumerate() {
+                        let factor = _mm256_set1_ps(*x.scales.as_ptr().add(at[n]));
+                        for ((sum, product), scale) in sums.iter_mut().zip(products).zip(scales) {
+                            *sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(product), _mm256_mul_ps(scale, factor), *sum);
+                        }
+                    }
+                }
+                for (sums, halves) in sums.iter_mut().zip(halves) {
+                    for (v, sum) in halves.into_iter().enumerate() {
+                        _mm256_storeu_ps(sums.as_mut_ptr().add(half * PANEL / 2 + 8 * v), sum);
+                    }
+                }
+            }
+            for (n, sums) in sums.iter().enumerate() {
+                task.store(row - task.rows.start + n, sums);
+            }
+        }
+        N
+    }
+}
 
 #[cfg(target_arch = "x86_64")]
 mod vnni {
     use std::arch::x86_64::*;
 
+    use super::super::level::{Level, allowed};
     use super::*;
 
     const VECTORS: usize = PANEL / 16;
 
-    /// Whether this processor has the instructions.
     pub fn available() -> bool {
+        allowed(Level::Avx512) && detected()
+    }
+
+    fn detected() -> bool {
         is_x86_feature_detected!("avx512f")
             && is_x86_feature_detected!("avx512bw")
             && is_x86_feature_detected!("avx512vnni")
     }
 
     pub fn run(task: &Task<'_>) {
-        assert!(available(), "integer: instructions that this processor lacks");
-        let groups = task.x.groups;
-        assert!(task.rows.end * groups <= task.x.sums.len() && task.scales.len() == groups * PANEL);
-        assert_eq!(task.values.len(), groups * task.bits.group_bytes(), "quantized linear: a panel of another size");
+        assert!(detected(), "integer: instructions that this processor lacks");
         let mut row = task.rows.start;
-        // SAFETY: `available`, and the bounds above.
+        // SAFETY: `detected`, and what `Task::new` has checked.
         unsafe {
             while row < task.rows.end {
                 row += match (task.bits, task.rows.end - row) {
@@ -401,24 +600,21 @@ mod vnni {
                     }
                 }
                 let scales = task.scales.as_ptr().add(group * PANEL);
+                let scales: [__m512; VECTORS] =
+                    std::array::from_fn(|v| _mm512_cvtph_ps(_mm256_loadu_si256(scales.add(16 * v).cast())));
                 for (n, (sums, products)) in sums.iter_mut().zip(products).enumerate() {
-                    let scale = _mm512_set1_ps(*x.scales.as_ptr().add(at[n]));
-                    for (v, (sum, product)) in sums.iter_mut().zip(products).enumerate() {
-                        let scale = _mm512_mul_ps(_mm512_loadu_ps(scales.add(16 * v)), scale);
-                        *sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(product), scale, *sum);
+                    let factor = _mm512_set1_ps(*x.scales.as_ptr().add(at[n]));
+                    for ((sum, product), scale) in sums.iter_mut().zip(products).zip(scales) {
+                        *sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(product), _mm512_mul_ps(scale, factor), *sum);
                     }
                 }
             }
-            for (n, sums) in sums.iter().enumerate() {
-                let out = task.out.add((row - task.rows.start + n) * task.stride);
-                for (v, sum) in sums.iter().enumerate() {
-                    let mask: __mmask16 = match task.bias.len().saturating_sub(16 * v) {
-                        16.. => !0,
-                        columns => (1 << columns) - 1,
-                    };
-                    let bias = _mm512_maskz_loadu_ps(mask, task.bias.as_ptr().wrapping_add(16 * v));
-                    _mm512_mask_storeu_ps(out.wrapping_add(16 * v), mask, _mm512_add_ps(*sum, bias));
+            for (n, vectors) in sums.iter().enumerate() {
+                let mut sums = [0f32; PANEL];
+                for (v, sum) in vectors.iter().enumerate() {
+                    _mm512_storeu_ps(sums.as_mut_ptr().add(16 * v), *sum);
                 }
+                task.store(row - task.rows.start + n, &sums);
             }
         }
         N
@@ -427,9 +623,10 @@ mod vnni {
 
 #[cfg(test)]
 mod tests {
+    use super::super::level::at_every_level;
     use super::*;
 
-    /// The portable form and the instructions agree to the last bit.
+    /// All forms agree to the last bit.
     #[test]
     fn every_form_computes_the_same() {
         let (inputs, outputs) = (70, 61);
@@ -438,28 +635,14 @@ mod tests {
         for bits in [Bits::Eight, Bits::Four] {
             let weight = QuantizedWeight::new(&weight, inputs, outputs, bits);
             for rows in [1, 2, 3, 4, 9] {
-                let x = QuantizedRows::new(&wave(rows * inputs, 0.73), rows, inputs);
-                let run = |vector: bool| {
-                    let mut out = vec![0f32; rows * outputs];
-                    for panel in 0..2 {
-                        let size = x.groups * bits.group_bytes();
-                        let task = Task {
-                            x: &x,
-                            rows: 0..rows,
-                            bits,
-                            values: &weight.values[panel * size..][..size],
-                            scales: &weight.scales[panel * x.groups * PANEL..][..x.groups * PANEL],
-                            bias: &bias[panel * PANEL..outputs.min(panel * PANEL + PANEL)],
-                            out: out[panel * PANEL..].as_mut_ptr(),
-                            stride: outputs,
-                        };
-                        if vector { vnni::run(&task) } else { Arch::new().dispatch(task) }
-                    }
-                    out
-                };
-                if vnni::available() {
-                    assert_eq!(run(false), run(true), "{bits:?}, {rows} rows");
-                }
+                let x = wave(rows * inputs, 0.73);
+                let mut expected: Option<Vec<f32>> = None;
+                at_every_level(|level| {
+                    let mut out = wave(rows * outputs, 0.11);
+                    quantized_part(&x, &weight, Start::Sum(&bias), None, &mut out);
+                    let expected = expected.get_or_insert_with(|| out.clone());
+                    assert_eq!(&out, expected, "{bits:?}, {rows} rows, {level:?}");
+                });
             }
         }
     }

@@ -6,12 +6,15 @@ use half::{bf16, f16};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
+use super::activation::activate_rows;
+use super::level::arch;
 use super::pairs::{self, Pairs};
+use crate::kernels::Activation;
 
 /// Outputs of a panel: three vectors of the widest instruction set.
 pub const PANEL: usize = 48;
 /// Vectors of outputs that are computed together.
-const VECTORS: usize = 3;
+const VECTORS: usize = if cfg!(target_family = "wasm") { 2 } else { 3 };
 /// Rows that a task takes at a time: they stay in the cache while a panel passes.
 const ROWS: usize = 256;
 
@@ -87,10 +90,10 @@ impl<'a> Weight<'a> {
     }
 }
 
-/// `x` `[rows, inputs]`, `bias` `[outputs]` -> `[rows, outputs]`.
-pub fn linear(x: Rows<'_>, weight: Weight<'_>, bias: &[f32]) -> Vec<f32> {
+/// `x` `[rows, inputs]`, `bias` `[outputs]` -> `[rows, outputs]`, after `then` if there is one.
+pub fn linear(x: Rows<'_>, weight: Weight<'_>, bias: &[f32], then: Option<Activation>) -> Vec<f32> {
     let mut out = vec![0.0f32; x.count * bias.len()];
-    linear_part(x, weight, x.width, 0, Start::Bias(bias), &mut out);
+    linear_part(x, weight, x.width, 0, Start::Bias(bias), then, &mut out);
     out
 }
 
@@ -106,12 +109,12 @@ pub fn convolve(
     let (inputs, count) = (kernel * channels, x.len() / channels - dilation * (kernel - 1));
     if dilation == 1 {
         let windows = Rows { data: x, count, width: inputs, stride: channels };
-        return linear_part(windows, weight, inputs, 0, Start::Bias(bias), out);
+        return linear_part(windows, weight, inputs, 0, Start::Bias(bias), None, out);
     }
     for tap in 0..kernel {
         let frames = Rows { data: &x[tap * dilation * channels..], count, width: channels, stride: channels };
         let start = if tap == 0 { Start::Bias(bias) } else { Start::Output };
-        linear_part(frames, weight, inputs, tap * channels, start, out);
+        linear_part(frames, weight, inputs, tap * channels, start, None, out);
     }
 }
 
@@ -122,11 +125,46 @@ pub enum Start<'a> {
     Bias(&'a [f32]),
     /// What the output holds already.
     Output,
+    /// Both.
+    Sum(&'a [f32]),
+}
+
+impl<'a> Start<'a> {
+    /// Of the bias, the outputs from `column` on that are in its panel.
+    pub fn panel(self, column: usize) -> Self {
+        let part = |bias: &'a [f32]| &bias[column..bias.len().min(column + PANEL)];
+        match self {
+            Self::Bias(bias) => Self::Bias(part(bias)),
+            Self::Output => Self::Output,
+            Self::Sum(bias) => Self::Sum(part(bias)),
+        }
+    }
+
+    /// The bias, which may be empty.
+    pub fn bias(self) -> &'a [f32] {
+        match self {
+            Self::Bias(bias) | Self::Sum(bias) => bias,
+            Self::Output => &[],
+        }
+    }
+
+    /// Whether what the output holds counts.
+    pub fn keeps_output(self) -> bool {
+        !matches!(self, Self::Bias(_))
+    }
 }
 
 /// The part of a product that the inputs `from..` of `inputs` contribute: `x` `[rows, some inputs]`, `out`
-/// `[rows, outputs]`.
-pub fn linear_part(x: Rows<'_>, weight: Weight<'_>, inputs: usize, from: usize, start: Start<'_>, out: &mut [f32]) {
+/// `[rows, outputs]`; `then` is applied to the sum.
+pub fn linear_part(
+    x: Rows<'_>,
+    weight: Weight<'_>,
+    inputs: usize,
+    from: usize,
+    start: Start<'_>,
+    then: Option<Activation>,
+    out: &mut [f32],
+) {
     let Rows { count: rows, width, stride, .. } = x;
     assert!(rows > 0 && out.len().is_multiple_of(rows), "linear: uneven rows");
     assert!((rows - 1) * stride + width <= x.data.len(), "linear: rows beyond the input");
@@ -134,7 +172,7 @@ pub fn linear_part(x: Rows<'_>, weight: Weight<'_>, inputs: usize, from: usize, 
     let panels = outputs.div_ceil(PANEL);
     assert_eq!(weight.len(), weight.expected(panels, inputs), "linear: a weight for another input or output");
     assert!(from + width <= inputs, "linear: an input wider than the weight");
-    if let Start::Bias(bias) = start {
+    if let Start::Bias(bias) | Start::Sum(bias) = start {
         assert_eq!(bias.len(), outputs, "linear: a bias for another output");
     }
     if out.is_empty() {
@@ -144,7 +182,7 @@ pub fn linear_part(x: Rows<'_>, weight: Weight<'_>, inputs: usize, from: usize, 
         Weight::Bf16(_) if rows > FEW_ROWS && pairs::available() => Some(Pairs::of(x)),
         _ => None,
     };
-    let (arch, target, blocks) = (Arch::new(), Target(out.as_mut_ptr()), rows.div_ceil(ROWS));
+    let (arch, target, blocks) = (arch(), Target(out.as_mut_ptr()), rows.div_ceil(ROWS));
     // Neighbouring tasks share rows, so a thread that takes several keeps them in its cache; few rows are split by
     // panels only, each thread reading one stretch of the weight.
     let least = (panels * blocks).div_ceil(4 * rayon::current_num_threads().max(1));
@@ -154,10 +192,7 @@ pub fn linear_part(x: Rows<'_>, weight: Weight<'_>, inputs: usize, from: usize, 
         let count = ROWS.min(rows - first);
         let column = panel * PANEL;
         let target = Part {
-            start: match start {
-                Start::Bias(bias) => Start::Bias(&bias[column..outputs.min(column + PANEL)]),
-                Start::Output => Start::Output,
-            },
+            start: start.panel(column),
             columns: PANEL.min(outputs - column),
             // SAFETY: `out` is borrowed mutably for the whole loop and has `rows * outputs` values; each task writes its
             // own rows of its own columns.
@@ -169,6 +204,7 @@ pub fn linear_part(x: Rows<'_>, weight: Weight<'_>, inputs: usize, from: usize, 
             (Weight::Bf16(weight), Some(pairs)) => pairs::multiply(pairs, first, count, weight, target),
             (weight, _) => widen(arch, x.part(first, count, 0, width), weight, target),
         }
+        target.finish(count, then);
     });
 }
 
@@ -234,6 +270,16 @@ pub struct Part<'a> {
     pub stride: usize,
 }
 
+impl Part<'_> {
+    /// Applies `then` to the task's `rows` rows.
+    pub fn finish(&self, rows: usize, then: Option<Activation>) {
+        if let Some(activation) = then {
+            // SAFETY: the task's own part of the output.
+            unsafe { activate_rows(self.out, [rows, self.columns, self.stride], activation) };
+        }
+    }
+}
+
 /// Start of the output; each task writes a part of its own.
 struct Target(*mut f32);
 
@@ -244,6 +290,12 @@ impl Target {
     fn get(&self) -> *mut f32 {
         self.0
     }
+}
+
+/// Vector registers to count on. WebAssembly has as many as one likes; x86-64 processors, which most of it runs on, hold 16
+/// of its vectors, and the browser spills the rest.
+pub const fn registers<S: Simd>() -> usize {
+    if cfg!(target_family = "wasm") { 16 } else { S::REGISTER_COUNT }
 }
 
 /// Some rows and one panel.
@@ -261,7 +313,7 @@ impl WithSimd for Task<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let mut row = 0;
         // As many accumulators as the registers hold beside three vectors of weights and one input.
-        if S::REGISTER_COUNT >= 32 {
+        if registers::<S>() >= 32 {
             while self.x.count - row >= 8 {
                 self.block::<S, 8>(simd, row);
                 row += 8;
@@ -300,7 +352,7 @@ impl Task<'_> {
                     let out = unsafe { std::slice::from_raw_parts_mut(out.add((first + n) * stride + column), count) };
                     let sum = match start {
                         Start::Bias(_) => *sum,
-                        Start::Output => simd.add_f32s(*sum, simd.partial_load_f32s(out)),
+                        Start::Output | Start::Sum(_) => simd.add_f32s(*sum, simd.partial_load_f32s(out)),
                     };
                     simd.partial_store_f32s(out, sum);
                 }
@@ -312,13 +364,11 @@ impl Task<'_> {
     #[inline(always)]
     fn sums<S: Simd, const N: usize>(&self, simd: S, first: usize, part: usize) -> [[S::f32s; VECTORS]; N] {
         let lanes = S::F32_LANES;
-        let bias: [S::f32s; VECTORS] = match self.target.start {
-            Start::Output => [simd.splat_f32s(0.0); VECTORS],
-            Start::Bias(bias) => std::array::from_fn(|v| {
-                let start = (part + v * lanes).min(bias.len());
-                simd.partial_load_f32s(&bias[start..bias.len().min(start + lanes)])
-            }),
-        };
+        let bias = self.target.start.bias();
+        let bias: [S::f32s; VECTORS] = std::array::from_fn(|v| {
+            let start = (part + v * lanes).min(bias.len());
+            simd.partial_load_f32s(&bias[start..bias.len().min(start + lanes)])
+        });
         let mut sums = [bias; N];
         let Rows { data, width, stride, .. } = self.x;
         assert!(part + VECTORS * lanes <= PANEL && self.weight.len() == width * PANEL);
@@ -344,13 +394,16 @@ impl Task<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::level::at_every_level;
     use super::*;
 
     #[test]
     fn every_finite_half_is_widened_exactly() {
         let halves: Vec<f16> = (0..=u16::MAX).map(f16::from_bits).filter(|h| h.is_finite()).collect();
-        let mut values = vec![0.0; halves.len()];
-        Arch::new().dispatch(WidenHalves(&halves, &mut values));
-        assert!(halves.iter().zip(&values).all(|(h, v)| h.to_f32().to_bits() == v.to_bits()));
+        at_every_level(|level| {
+            let mut values = vec![0.0; halves.len()];
+            arch().dispatch(WidenHalves(&halves, &mut values));
+            assert!(halves.iter().zip(&values).all(|(h, v)| h.to_f32().to_bits() == v.to_bits()), "{level:?}");
+        });
     }
 }

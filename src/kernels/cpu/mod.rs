@@ -5,10 +5,15 @@
 mod activation;
 mod attention;
 pub mod conv;
+pub mod conv_transpose;
+pub mod decode;
 pub mod integer;
+pub mod level;
 pub mod linear;
 mod math;
+pub mod norm;
 mod pairs;
+mod rotary;
 mod snake;
 mod subsample;
 
@@ -21,7 +26,8 @@ use burn::tensor::{Bytes, DType, Shape};
 
 use super::Activation;
 use integer::QuantizedWeight;
-use linear::{Rows, Weight};
+use linear::{Rows, Start, Weight};
+use norm::Statistics;
 
 /// Operations that only the CPU backend has; callers ask `on_cpu` first.
 #[backend_extension(Flex)]
@@ -43,7 +49,26 @@ pub trait CpuKernels: Backend {
         dilation: usize,
     ) -> FloatTensor<Self>;
 
-    fn linear(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn conv_transpose(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        shape: conv_transpose::Shape,
+    ) -> FloatTensor<Self>;
+
+    fn linear(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        then: Option<Activation>,
+    ) -> FloatTensor<Self>;
+
+    fn linear_add(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        sum: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
 
     fn linear_windows(
         x: FloatTensor<Self>,
@@ -57,7 +82,25 @@ pub trait CpuKernels: Backend {
         x: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         weight: Arc<QuantizedWeight>,
+        then: Option<Activation>,
     ) -> FloatTensor<Self>;
+
+    fn quantized_linear_add(
+        x: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        sum: FloatTensor<Self>,
+        weight: Arc<QuantizedWeight>,
+    ) -> FloatTensor<Self>;
+
+    fn norm(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        statistics: Statistics,
+        epsilon: f32,
+    ) -> FloatTensor<Self>;
+
+    fn rotate(x: FloatTensor<Self>, cos: FloatTensor<Self>, sin: FloatTensor<Self>, heads: usize) -> FloatTensor<Self>;
 
     fn subsample(
         x: FloatTensor<Self>,
@@ -117,11 +160,27 @@ impl CpuKernels for Flex {
         sum
     }
 
-    fn linear(x: FlexTensor, weight: FlexTensor, bias: FlexTensor) -> FlexTensor {
+    fn conv_transpose(x: FlexTensor, weight: FlexTensor, bias: FlexTensor, shape: conv_transpose::Shape) -> FlexTensor {
+        let [batch, _, time] = dims(&x);
+        let (x, weight, bias) = (contiguous(x), contiguous(weight), contiguous(bias));
+        let out = conv_transpose::conv_transpose(floats(&x), [batch, time], floats(&weight), floats(&bias), &shape);
+        tensor(out, &[batch, shape.outputs, shape.output_time(time)])
+    }
+
+    fn linear(x: FlexTensor, weight: FlexTensor, bias: FlexTensor, then: Option<Activation>) -> FlexTensor {
         let ([rows, _], [outputs]) = (dims(&x), dims(&bias));
         let (x, bias) = (contiguous(x), contiguous(bias));
         let rows_of_x = Rows::dense(floats(&x), rows);
-        tensor(linear::linear(rows_of_x, packed(&weight), floats(&bias)), &[rows, outputs])
+        tensor(linear::linear(rows_of_x, packed(&weight), floats(&bias), then), &[rows, outputs])
+    }
+
+    fn linear_add(x: FlexTensor, weight: FlexTensor, bias: FlexTensor, sum: FlexTensor) -> FlexTensor {
+        let [rows, inputs] = dims(&x);
+        let (x, bias, mut sum) = (contiguous(x), contiguous(bias), whole(sum));
+        let start = Start::Sum(floats(&bias));
+        let rows_of_x = Rows::dense(floats(&x), rows);
+        linear::linear_part(rows_of_x, packed(&weight), inputs, 0, start, None, sum.storage_mut());
+        sum
     }
 
     fn linear_windows(
@@ -142,10 +201,40 @@ impl CpuKernels for Flex {
         tensor(out, &[batch, count, outputs])
     }
 
-    fn quantized_linear(x: FlexTensor, bias: FlexTensor, weight: Arc<QuantizedWeight>) -> FlexTensor {
+    fn quantized_linear(
+        x: FlexTensor,
+        bias: FlexTensor,
+        weight: Arc<QuantizedWeight>,
+        then: Option<Activation>,
+    ) -> FlexTensor {
         let ([rows, _], [outputs]) = (dims(&x), dims(&bias));
         let (x, bias) = (contiguous(x), contiguous(bias));
-        tensor(integer::quantized_linear(floats(&x), &weight, floats(&bias)), &[rows, outputs])
+        tensor(integer::quantized_linear(floats(&x), &weight, floats(&bias), then), &[rows, outputs])
+    }
+
+    fn quantized_linear_add(
+        x: FlexTensor,
+        bias: FlexTensor,
+        sum: FlexTensor,
+        weight: Arc<QuantizedWeight>,
+    ) -> FlexTensor {
+        let (x, bias, mut sum) = (contiguous(x), contiguous(bias), whole(sum));
+        integer::quantized_part(floats(&x), &weight, Start::Sum(floats(&bias)), None, sum.storage_mut());
+        sum
+    }
+
+    fn norm(x: FlexTensor, scale: FlexTensor, shift: FlexTensor, statistics: Statistics, epsilon: f32) -> FlexTensor {
+        let [_, time, channels] = dims(&x);
+        let (mut x, scale, shift) = (whole(x), contiguous(scale), contiguous(shift));
+        norm::norm(x.storage_mut(), [time, channels], floats(&scale), floats(&shift), statistics, epsilon);
+        x
+    }
+
+    fn rotate(x: FlexTensor, cos: FlexTensor, sin: FlexTensor, heads: usize) -> FlexTensor {
+        let [_, time, width] = dims(&x);
+        let (mut x, cos, sin) = (whole(x), contiguous(cos), contiguous(sin));
+        rotary::rotate(x.storage_mut(), [time, width, heads], floats(&cos), floats(&sin));
+        x
     }
 
     fn subsample(

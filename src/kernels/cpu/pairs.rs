@@ -30,12 +30,14 @@ mod implementation {
 #[cfg(target_arch = "x86_64")]
 mod implementation {
     use std::arch::x86_64::{
-        __m512bh, __m512i, __mmask16, _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps, _mm512_loadu_ps, _mm512_loadu_si512,
-        _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_set1_epi32, _mm512_setzero_ps, _mm512_storeu_si512,
+        __m512bh, __m512i, __mmask16, _mm512_add_ps, _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps, _mm512_loadu_ps,
+        _mm512_loadu_si512, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_set1_epi32, _mm512_setzero_ps,
+        _mm512_storeu_si512,
     };
 
     use rayon::prelude::*;
 
+    use super::super::level::{Level, allowed};
     use super::super::linear::{PANEL, Start};
     use super::*;
 
@@ -52,8 +54,12 @@ mod implementation {
         stride: usize,
     }
 
-    /// Whether this processor has the instructions.
+    /// Whether the instructions are to be used.
     pub fn available() -> bool {
+        allowed(Level::Avx512) && detected()
+    }
+
+    fn detected() -> bool {
         is_x86_feature_detected!("avx512f")
             && is_x86_feature_detected!("avx512bw")
             && is_x86_feature_detected!("avx512bf16")
@@ -76,10 +82,10 @@ mod implementation {
     }
 
     fn rounded(values: &[f32]) -> Vec<u32> {
-        assert!(available(), "bf16: instructions that this processor lacks");
+        assert!(detected(), "bf16: instructions that this processor lacks");
         let mut out = vec![0u32; values.len().div_ceil(2)];
         out.par_chunks_mut(CHUNK / 2).zip(values.par_chunks(CHUNK)).for_each(|(out, values)| {
-            // SAFETY: `available`.
+            // SAFETY: `detected`.
             unsafe { round(values, out) };
         });
         out
@@ -105,11 +111,11 @@ mod implementation {
 
     /// The rows `first..first + count` of `x` times one panel `[pairs, 48, 2]`.
     pub fn multiply(x: &Pairs, first: usize, count: usize, weight: &[bf16], target: Part<'_>) {
-        assert!(available(), "bf16: instructions that this processor lacks");
+        assert!(detected(), "bf16: instructions that this processor lacks");
         assert_eq!(weight.len(), x.width * 2 * PANEL, "bf16: a weight for another input");
         let x_end = (first + count - 1) * x.stride + x.width;
         assert!(count > 0 && x_end <= x.values.len(), "bf16: rows beyond the input");
-        // SAFETY: `available`, and the bounds above.
+        // SAFETY: `detected`, and the bounds above.
         unsafe {
             let mut row = 0;
             while count - row >= 8 {
@@ -144,11 +150,13 @@ mod implementation {
         unsafe {
             for (n, sums) in sums.iter_mut().enumerate() {
                 for (v, sum) in sums.iter_mut().enumerate() {
-                    let start = match target.start {
-                        Start::Bias(bias) => bias.as_ptr(),
-                        Start::Output => target.out.add((row + n) * target.stride).cast_const(),
+                    let out = target.out.add((row + n) * target.stride).cast_const();
+                    let load = |start: *const f32| _mm512_maskz_loadu_ps(mask(v), start.wrapping_add(16 * v));
+                    *sum = match target.start {
+                        Start::Bias(bias) => load(bias.as_ptr()),
+                        Start::Output => load(out),
+                        Start::Sum(bias) => _mm512_add_ps(load(bias.as_ptr()), load(out)),
                     };
-                    *sum = _mm512_maskz_loadu_ps(mask(v), start.wrapping_add(16 * v));
                 }
             }
             let rows: [*const u32; N] = std::array::from_fn(|n| x.values.as_ptr().add((first + row + n) * x.stride));

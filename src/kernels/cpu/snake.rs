@@ -1,8 +1,9 @@
 //! Alias-free SnakeBeta: doubling, sine and halving over tiles that stay in the first cache.
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::math::sin_squared;
+use super::level::arch;
+use super::math::{fma, sin_squared};
 use crate::nn::snake::kaiser_sinc;
 
 /// Output samples of a tile.
@@ -41,7 +42,7 @@ pub fn snake(x: &[f32], slope: &[f32], scale: &[f32], [_, channels, time]: [usiz
     if time == 0 {
         return out;
     }
-    let (arch, filters) = (Arch::new(), Filters::new());
+    let (arch, filters) = (arch(), Filters::new());
     let rows = out.par_chunks_mut(time).zip(x.par_chunks(time)).enumerate();
     rows.for_each(|(row, (out, x))| {
         let (slope, scale) = (slope[row % channels], scale[row % channels]);
@@ -102,8 +103,8 @@ fn one_tile(tile: Tile) {
     for i in 0..WIDE {
         let e = six(&f.up_even, [x[0][i], x[1][i], x[2][i], x[3][i], x[4][i], x[5][i]]);
         let o = six(&f.up_odd, [x[1][i], x[2][i], x[3][i], x[4][i], x[5][i], x[6][i]]);
-        even[i] = sin_squared(slope * e).mul_add(scale, e);
-        odd[i] = sin_squared(slope * o).mul_add(scale, o);
+        even[i] = fma(sin_squared(slope * e), scale, e);
+        odd[i] = fma(sin_squared(slope * o), scale, o);
     }
     // The doubled signal is extended by its own first (even) and last (odd) sample.
     if start < REACH {
@@ -148,7 +149,7 @@ fn shifted<const N: usize>(x: &[f32], from: usize) -> &[f32; N] {
 fn six(taps: &[f32; 6], x: [f32; 6]) -> f32 {
     let mut sum = taps[0] * x[0];
     for k in 1..6 {
-        sum = taps[k].mul_add(x[k], sum);
+        sum = fma(taps[k], x[k], sum);
     }
     sum
 }

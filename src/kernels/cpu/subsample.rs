@@ -37,7 +37,7 @@ pub fn subsample(
             }
         });
         let start = if first == 0 { Start::Bias(shift) } else { Start::Output };
-        linear_part(Rows::dense(wide, frames), weight, channels * columns, first * columns, start, &mut out);
+        linear_part(Rows::dense(wide, frames), weight, channels * columns, first * columns, start, None, &mut out);
     }
     out
 }

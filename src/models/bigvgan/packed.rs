@@ -1,16 +1,15 @@
 //! The vocoder in the form that the CPU kernels take: packed convolutions and fused activations.
-use burn::nn::conv::ConvTranspose1d;
 use burn::prelude::*;
 
 use super::{BigVgan, ResidualBlock, finish};
-use crate::kernels::{PackedConv, alias_free_snake};
+use crate::kernels::{PackedConv, PackedConvTranspose, alias_free_snake};
 use crate::nn::snake::{AliasFreeSnake, Resampler};
 
 /// [`BigVgan`] with the same parameters in another order; the results agree to rounding.
 #[derive(Module, Debug)]
 pub struct PackedBigVgan {
     conv_pre: PackedConv,
-    upsamples: Vec<ConvTranspose1d>,
+    upsamples: Vec<PackedConvTranspose>,
     blocks: Vec<PackedBlock>,
     activation_post: AliasFreeSnake,
     conv_post: PackedConv,
@@ -29,7 +28,7 @@ impl From<BigVgan> for PackedBigVgan {
     fn from(model: BigVgan) -> Self {
         Self {
             conv_pre: PackedConv::new(model.conv_pre),
-            upsamples: model.upsamples,
+            upsamples: model.upsamples.into_iter().map(PackedConvTranspose::new).collect(),
             blocks: model.blocks.into_iter().map(PackedBlock::from).collect(),
             activation_post: model.activation_post,
             conv_post: PackedConv::new(model.conv_post),

@@ -66,9 +66,10 @@ impl Block {
         if let Some((merge, skip)) = self.skip.as_ref().and_then(|merge| Some((merge, skips.pop()?))) {
             x = merge.forward(Tensor::cat(vec![x, skip], 2));
         }
-        let x = x.clone() + self.attend(x, time, rotary, padding);
+        let normed = self.attention_norm.forward(x.clone(), time.clone());
+        let x = self.attention.output.forward_add(self.attention.mix(normed, rotary, padding), x);
         let normed = self.ffn_norm.forward(x.clone(), time.clone());
-        x + self.ffn.forward(normed)
+        self.ffn.down.forward_add(self.ffn.inner(normed), x)
     }
 
     /// The attention branch alone: `[batch, time, hidden]` to the same.
@@ -79,20 +80,21 @@ impl Block {
         rotary: &Rotary,
         padding: Option<&Tensor<4, Bool>>,
     ) -> Tensor<3> {
-        self.attention.forward(self.attention_norm.forward(x, time.clone()), rotary, padding)
+        let normed = self.attention_norm.forward(x, time.clone());
+        self.attention.output.forward(self.attention.mix(normed, rotary, padding))
     }
 }
 
 impl Attention {
-    fn forward(&self, x: Tensor<3>, rotary: &Rotary, padding: Option<&Tensor<4, Bool>>) -> Tensor<3> {
+    /// Everything before the output layer.
+    fn mix(&self, x: Tensor<3>, rotary: &Rotary, padding: Option<&Tensor<4, Bool>>) -> Tensor<3> {
         let [batch, time, hidden] = x.dims();
         let heads = self.heads;
-        let qkv = self.qkv.forward(x).reshape([batch, time, 3 * heads, hidden / heads]);
-        // Queries and keys are rotated together: [batch, 2 * heads, time, head_dim].
-        let rotated = rotary.apply(qkv.clone().narrow(2, 0, 2 * heads)).swap_dims(1, 2);
-        let value = qkv.narrow(2, 2 * heads, heads).swap_dims(1, 2);
-        let query = rotated.clone().narrow(1, 0, heads);
-        let key = rotated.narrow(1, heads, heads);
+        // Queries and keys are rotated together.
+        let qkv = rotary.apply_to_heads(self.qkv.forward(x), 2 * heads);
+        let qkv = qkv.reshape([batch, time, 3 * heads, hidden / heads]);
+        let part = |i: usize| qkv.clone().narrow(2, i * heads, heads).swap_dims(1, 2);
+        let (query, key, value) = (part(0), part(1), part(2));
         let mixed = match padding {
             None => attention(query, key, value, None, None, false),
             Some(padding) => {
@@ -100,12 +102,13 @@ impl Attention {
                 composed(query, key, value, Some(mask), None, Default::default())
             }
         };
-        self.output.forward(mixed.swap_dims(1, 2).reshape([batch, time, hidden]))
+        mixed.swap_dims(1, 2).reshape([batch, time, hidden])
     }
 }
 
 impl FeedForward {
-    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        self.down.forward(swiglu(self.gate.forward(x.clone()), self.up.forward(x)))
+    /// Everything before the output layer.
+    fn inner(&self, x: Tensor<3>) -> Tensor<3> {
+        swiglu(self.gate.forward(x.clone()), self.up.forward(x))
     }
 }

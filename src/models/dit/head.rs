@@ -1,9 +1,9 @@
 //! The head that turns transformer states into mel velocities: WaveNet, then a modulated projection.
 use burn::prelude::*;
 use burn::tensor::activation::silu;
-use burn::tensor::module::layer_norm;
 
 use super::DitConfig;
+use crate::kernels::{Statistics, modulated_norm};
 use crate::nn::adaptive_norm::halves;
 use crate::nn::linear::{Linear, LinearConfig};
 use crate::nn::wavenet::WaveNet;
@@ -39,11 +39,9 @@ impl Head {
 
     /// The modulated projection of the WaveNet's output `wave` and its input `x`; `[batch, time, hidden]`.
     pub fn project(&self, x: Tensor<3>, wave: Tensor<3>, time: Tensor<2>) -> Tensor<3> {
-        let x = wave + self.residual.forward(x);
+        let x = self.residual.forward_add(x, wave);
         let [shift, scale] = halves(self.modulation.forward(silu(time)).unsqueeze_dim::<3>(1));
-        let unit = Tensor::ones([x.dims()[2]], &x.device());
-        let normed = layer_norm(x, unit, None, 1e-6);
-        self.projection.forward(normed * (scale + 1.0) + shift)
+        self.projection.forward(modulated_norm(x, scale + 1.0, shift, Statistics::Mean, 1e-6))
     }
 
     /// Mel velocities `[batch, time, mel_bins]` of projected states.

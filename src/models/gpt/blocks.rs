@@ -5,8 +5,8 @@ use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::kernels::{Activation, Bits};
-use crate::nn::attention::{attend_cached, attend_causal, merge_heads, split_heads};
-use crate::nn::kv_cache::LayerCache;
+use crate::nn::attention::{attend_causal, merge_heads, split_heads, split_qkv};
+use crate::nn::kv_cache::{LayerCache, StepCache};
 use crate::nn::linear::{Linear, LinearConfig};
 
 /// Causal attention and a feed-forward network, both pre-norm and residual. components.md 6.1.
@@ -47,11 +47,15 @@ impl Block {
 
     /// `[batch, time, dim]` -> `[batch, time, dim]`.
     ///
-    /// With a cache, `x` follows the tokens held there: a prompt fills an empty cache, then one token at a time.
+    /// An empty cache is filled with what `x` holds.
     pub fn forward(&self, x: Tensor<3>, cache: Option<&mut LayerCache>) -> Tensor<3> {
-        let x = x.clone() + self.attention(self.attention_norm.forward(x), cache);
-        let inner = self.expand.forward(self.feed_forward_norm.forward(x.clone()));
-        x + self.reduce.forward(Activation::GeluTanh.forward(inner))
+        let qkv = self.qkv.forward(self.attention_norm.forward(x.clone()));
+        let [query, key, value] = split_qkv(qkv, self.heads);
+        if let Some(cache) = cache {
+            assert!(cache.is_empty(), "a filled cache is continued by `step`");
+            cache.append(key.clone(), value.clone());
+        }
+        self.finish(x, merge_heads(attend_causal(query, key, value)))
     }
 
     /// The attention of the rows of `x` `[batch, time, dim]` from `from` on to all before them and themselves, in the first
@@ -70,23 +74,24 @@ impl Block {
         softmax(scores + hidden.unsqueeze(), 3)
     }
 
-    fn attention(&self, x: Tensor<3>, cache: Option<&mut LayerCache>) -> Tensor<3> {
-        let [_, time, dim] = x.dims();
-        let qkv = self.qkv.forward(x);
-        let part = |i: usize| split_heads(qkv.clone().narrow(2, i * dim, dim), self.heads);
-        let (query, key, value) = (part(0), part(1), part(2));
-        let attended = match cache {
-            Some(cache) if !cache.is_empty() => {
-                assert_eq!(time, 1, "a filled cache is continued one token at a time");
-                let (keys, values) = cache.append(key, value);
-                attend_cached(query, keys, values)
-            }
-            Some(cache) => {
-                cache.append(key.clone(), value.clone());
-                attend_causal(query, key, value)
-            }
-            None => attend_causal(query, key, value),
-        };
-        self.out.forward(merge_heads(attended))
+    /// One token of every sequence of every cache, in their order: `[sequences, 1, dim]` to the same. Each cache comes with the
+    /// number of its sequences.
+    pub fn step(&self, x: Tensor<3>, caches: Vec<(usize, StepCache<'_>)>) -> Tensor<3> {
+        let qkv = self.qkv.forward(self.attention_norm.forward(x.clone()));
+        let mut first = 0;
+        let attended = caches.into_iter().map(|(count, mut cache)| {
+            let part = qkv.clone().narrow(0, first, count);
+            first += count;
+            cache.attend(part, self.heads)
+        });
+        let attended: Vec<_> = attended.collect();
+        self.finish(x, Tensor::cat(attended, 0))
+    }
+
+    /// What follows attention.
+    fn finish(&self, x: Tensor<3>, attended: Tensor<3>) -> Tensor<3> {
+        let x = self.out.forward_add(attended, x);
+        let normed = self.feed_forward_norm.forward(x.clone());
+        self.reduce.forward_add(self.expand.forward_then(normed, Activation::GeluTanh), x)
     }
 }

@@ -13,7 +13,7 @@ pub use blocks::Block;
 pub use conditioning::{EmotionEncoder, LatentSpeaker, SpeakerEncoder, VectorSpeaker};
 pub use config::{Alignment, Conditioning, EncoderConfig, GptConfig};
 
-use crate::kernels::Bits;
+use crate::kernels::{Bits, in_pool, on_cpu};
 use crate::nn::kv_cache::KvCache;
 use crate::nn::linear::Linear;
 use crate::{Error, Result};
@@ -44,6 +44,16 @@ pub struct Tokens {
     pub stop_text: u32,
     pub start_code: u32,
     pub stop_code: u32,
+}
+
+/// What is fed to the sequences of one cache in a step.
+#[derive(Debug)]
+pub struct Step<'a> {
+    /// One for each sequence.
+    pub codes: &'a [u32],
+    /// Row of the position table, of all of them.
+    pub position: usize,
+    pub cache: &'a mut KvCache,
 }
 
 impl Gpt {
@@ -102,10 +112,29 @@ impl Gpt {
     /// Feeds one code per sequence held in `cache`, all at row `position` of the position table; returns the logits of
     /// the next codes, `[sequences, codes]`.
     pub fn step(&self, codes: &[u32], position: usize, cache: &mut KvCache) -> Tensor<2> {
+        self.step_together(vec![Step { codes, position, cache }])
+    }
+
+    /// As [`step`](Self::step), for several caches of any lengths in one pass over the weights: the logits of the first one's
+    /// sequences, then those of the next.
+    pub fn step_together(&self, mut steps: Vec<Step<'_>>) -> Tensor<2> {
         let device = self.head.device();
-        let position = self.code_positions.weight.val().narrow(0, position, 1).unsqueeze::<3>();
-        let ids = Tensor::<1, Int>::from_data(ids(codes), &device).unsqueeze_dim(1);
-        self.last_logits(self.code_embedding.forward(ids) + position, cache)
+        let mut run = || {
+            let rows = steps.iter().map(|Step { codes, position, .. }| {
+                let position = self.code_positions.weight.val().narrow(0, *position, 1).unsqueeze::<3>();
+                let ids = Tensor::<1, Int>::from_data(ids(codes), &device).unsqueeze_dim(1);
+                self.code_embedding.forward(ids) + position
+            });
+            let mut x = Tensor::cat(rows.collect(), 0);
+            let mut caches: Vec<_> = steps.iter_mut().map(|step| (step.codes.len(), step.cache.step())).collect();
+            for block in &self.blocks {
+                let layers = caches.iter_mut().filter_map(|(count, layers)| Some((*count, layers.next()?)));
+                x = block.step(x, layers.collect());
+            }
+            self.head.forward(self.output_norm(x)).squeeze_dim(1)
+        };
+        // Other devices queue their work by the thread that it comes from.
+        if on_cpu(&device) { in_pool(run) } else { run() }
     }
 
     /// The state that predicts each of `codes`: `[1, codes, dim]`, the input of 2.0's `gpt_layer`. pipeline.md 2.7.

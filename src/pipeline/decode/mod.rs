@@ -12,7 +12,7 @@ use rand::Rng;
 
 use self::beam::BeamSearch;
 use self::sample::SingleSearch;
-use crate::models::gpt::Gpt;
+use crate::models::gpt::{Gpt, Step};
 use crate::nn::kv_cache::KvCache;
 use crate::readback::{values, wait};
 use crate::{Error, Result};
@@ -64,7 +64,7 @@ impl Decoding {
             _ => Search::Beams(BeamSearch::new(options, vocabulary)),
         };
         let mut cache = gpt.cache();
-        let logits = read(gpt.prefill(prefix, &mut cache)).await?;
+        let logits = values(gpt.prefill(prefix, &mut cache)).await?;
         cache.expand(options.beams);
         let DecodeOptions { beams, positions, .. } = *options;
         Ok(Self { search, cache, beams, positions, logits, next: None, generated: 0, over: false })
@@ -99,21 +99,11 @@ impl Decoding {
         rng: &mut dyn Rng,
         progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
     ) -> Result<()> {
-        while !self.over && self.search.settled().len() < count {
-            if self.next.is_none() {
-                self.next = self.search.advance(&self.logits, rng);
-                self.generated += 1;
-            }
-            let Some(next) = &self.next else {
-                self.over = true;
-                break;
-            };
+        while !self.has(count) && self.choose(rng)? {
             if progress(self.generated).is_break() {
                 return Err(Error::Cancelled);
             }
-            self.cache.reorder(&next.sources);
-            self.logits = read(gpt.step(&next.codes, self.positions.of(self.generated), &mut self.cache)).await?;
-            self.next = None;
+            feed(gpt, &mut [&mut *self]).await?;
         }
         if !self.over {
             return Ok(());
@@ -129,12 +119,28 @@ impl Decoding {
         }
     }
 
+    /// Whether `count` codes are settled, or all that there will be.
+    pub fn has(&self, count: usize) -> bool {
+        self.over || self.search.settled().len() >= count
+    }
+
+    /// Chooses the next code of every sequence, if that was not done yet; whether there is one, or the search is over.
+    fn choose(&mut self, rng: &mut dyn Rng) -> Result<bool> {
+        if self.next.is_none() && !self.over {
+            check(&self.logits)?;
+            self.next = self.search.advance(&self.logits, rng);
+            self.generated += 1;
+            self.over = self.next.is_none();
+        }
+        Ok(!self.over)
+    }
+
     /// Takes `steps` steps that change nothing, to see how long they take.
     pub async fn rehearse(&self, gpt: &Gpt, steps: usize) -> Result<()> {
         let mut cache = self.cache.clone();
         let codes = vec![PROMPT_ID; self.beams];
         for _ in 0..steps {
-            read(gpt.step(&codes, self.positions.of(1), &mut cache)).await?;
+            values(gpt.step(&codes, self.positions.of(1), &mut cache)).await?;
         }
         Ok(())
     }
@@ -260,11 +266,43 @@ impl Vocabulary {
     }
 }
 
-/// Logits on the host; NaN and infinities, which would be chosen or poison every later step, are an error.
-async fn read(logits: Tensor<2>) -> Result<Vec<f32>> {
-    let values = values(logits).await?;
-    match values.iter().find(|v| !v.is_finite()) {
-        None => Ok(values),
+/// One step of several searches, each with its own random numbers: the network reads its weights once for all of them. Those
+/// that are over, and those whose network's output is no number, stay as they are; [`Decoding::advance`] tells of both.
+///
+/// # Errors
+/// [`Error::Device`] when the device fails.
+pub async fn step_together(gpt: &Gpt, searches: Vec<(&mut Decoding, &mut dyn Rng)>) -> Result<()> {
+    let chosen = searches.into_iter().filter_map(|(decoding, rng)| {
+        let goes_on = decoding.choose(rng).unwrap_or(false);
+        goes_on.then_some(decoding)
+    });
+    let mut chosen: Vec<&mut Decoding> = chosen.collect();
+    match chosen.is_empty() {
+        true => Ok(()),
+        false => feed(gpt, &mut chosen).await,
+    }
+}
+
+/// Feeds the network what was chosen, and keeps the logits of what follows.
+async fn feed(gpt: &Gpt, searches: &mut [&mut Decoding]) -> Result<()> {
+    let steps = searches.iter_mut().filter_map(|decoding| {
+        let Next { sources, codes } = decoding.next.as_ref()?;
+        decoding.cache.reorder(sources);
+        Some(Step { codes, position: decoding.positions.of(decoding.generated), cache: &mut decoding.cache })
+    });
+    let logits = values(gpt.step_together(steps.collect())).await?;
+    let mut rows = logits.chunks_exact(gpt.codes());
+    for decoding in searches {
+        let count = decoding.next.take().map_or(0, |next| next.codes.len());
+        decoding.logits = rows.by_ref().take(count).flatten().copied().collect();
+    }
+    Ok(())
+}
+
+/// NaN and infinities, which would be chosen or poison every later step, are an error.
+fn check(logits: &[f32]) -> Result<()> {
+    match logits.iter().find(|v| !v.is_finite()) {
+        None => Ok(()),
         Some(v) => Err(Error::Generation {
             stage: "speech codes",
             what: format!("the model's output is {v}"),
