@@ -102,7 +102,7 @@ def configuration(g: gpt.model.Config, s: s2mel.model.Config, statistics, layers
         },
         "emo_num": [ROWS] * len(EMOTIONS), "vocoder": {"name": "bigvgan_generator.pt"},
         "defaults": {"beams": 1, "temperature": 0.7, "top_k": 0, "top_p": 0.9, "repetition_penalty": 1.0, "max_codes": 600,
-                     "steps": 4, "guidance": 0.0, "noise": 0.1, "max_segment_tokens": 90, "interval_silence": 100},
+                     "steps": 4, "guidance": 0.0, "noise": 0.1, "prompt_seconds": 2.0, "max_segment_tokens": 90, "interval_silence": 100},
     }
 
 
