@@ -134,7 +134,8 @@ fn attentions(c: &mut Criterion) {
 fn elementwise(c: &mut Criterion) {
     let x = random([2, 602, 2048]);
     let values = |x: &Tensor<3>| x.shape().num_elements();
-    let plain: [(Activation, fn(Tensor<3>) -> Tensor<3>); 3] = [
+    type Plain = fn(Tensor<3>) -> Tensor<3>;
+    let plain: [(Activation, Plain); 3] = [
         (Activation::Silu, activation::silu),
         (Activation::Gelu, activation::gelu),
         (Activation::GeluTanh, activation::gelu_approximate),
