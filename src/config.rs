@@ -66,6 +66,8 @@ pub struct Defaults {
     pub guidance: f64,
     /// Scale of the noise that the flow matching starts from.
     pub noise: f64,
+    /// Seconds of the clip that the flow matching hears; all of it if not given.
+    pub prompt_seconds: Option<f64>,
     /// Longest segment, in text tokens.
     pub max_segment_tokens: usize,
     /// Silence between segments, milliseconds.
@@ -84,6 +86,7 @@ impl Default for Defaults {
             steps: 25,
             guidance: 0.7,
             noise: 1.0,
+            prompt_seconds: None,
             max_segment_tokens: 120,
             interval_silence: 200,
         }

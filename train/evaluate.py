@@ -34,11 +34,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--set", choices=["eval", "held"], default="eval")
     parser.add_argument("--count", type=int, default=20)
-    parser.add_argument("--steps", type=int, default=12)
-    parser.add_argument("--guidance", type=float, default=0.7)
+    parser.add_argument("--flow", choices=["distill", "s2mel"], default="distill", help="stage whose DiT speaks")
+    parser.add_argument("--steps", type=int, default=4)
+    parser.add_argument("--guidance", type=float, default=0.0)
     parser.add_argument("--temperature", type=float, default=0.7)
     parser.add_argument("--prompt", type=int, default=PROMPT, help="mel frames")
-    parser.add_argument("--noise", type=float, default=1.0, help="scale of the noise that the flow starts from")
+    parser.add_argument("--noise", type=float, default=0.1, help="scale of the noise that the flow starts from")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -49,7 +50,7 @@ def main() -> None:
     pool = [c for c in clips if c.kind == ("train" if args.set == "eval" else "held")]
     if args.what != "copy":
         config = s2mel.model.Config(codes=labels.CODES)
-        sound = average_model(args.data, "s2mel", lambda: s2mel.model.S2Mel(config))
+        sound = average_model(args.data, args.flow, lambda: s2mel.model.S2Mel(config))
     if args.what == "speech":
         speaker = average_model(args.data, "gpt", lambda: gpt.model.Gpt(gpt.model.Config(codes=labels.CODES)))
         reader = gpt.text.Reader(args.data)

@@ -102,7 +102,7 @@ def configuration(g: gpt.model.Config, s: s2mel.model.Config, statistics, layers
         },
         "emo_num": [ROWS] * len(EMOTIONS), "vocoder": {"name": "bigvgan_generator.pt"},
         "defaults": {"beams": 1, "temperature": 0.7, "top_k": 0, "top_p": 0.9, "repetition_penalty": 1.0, "max_codes": 600,
-                     "steps": 8, "guidance": 0.7, "noise": 0.1, "max_segment_tokens": 90, "interval_silence": 100},
+                     "steps": 4, "guidance": 0.0, "noise": 0.1, "prompt_seconds": 2.0, "max_segment_tokens": 90, "interval_silence": 100},
     }
 
 
@@ -122,7 +122,7 @@ def main() -> None:
             return make().eval()
         return corpus_tensors.average_model(args.data, stage, make)
 
-    speaker, sound = take("gpt", lambda: gpt.model.Gpt(g)), take("s2mel", lambda: s2mel.model.S2Mel(s))
+    speaker, sound = take("gpt", lambda: gpt.model.Gpt(g)), take("distill", lambda: s2mel.model.S2Mel(s))
     content, style = take("encoder", lambda: encoder.model.Encoder(e)), take("campplus", lambda: campplus.model.CamPlus(campplus.model.Config()))
     wave = take("vocoder", lambda: vocoder.model.Generator(w))
     styles, vectors = bank(args.data, speaker)

@@ -2,8 +2,8 @@
 
     python resume.py --data DIR --model ../models/nano [--fresh gpt:emo_]
 
-Writes DATA/stages/NAME/state.pt of the encoder, CAMPPlus, s2mel, the GPT and the vocoder, the statistics of features and mels, and
-the lexicon. The import's key tables are read backwards, so every tensor of the model must have a place, and every tensor of a
+Writes DATA/stages/NAME/state.pt of the encoder, CAMPPlus, s2mel and its distillation (the shipped DiT for both), the GPT and the
+vocoder, the statistics of features and mels, and the lexicon. The import's key tables are read backwards, so every tensor of the model must have a place, and every tensor of a
 network a source. `--fresh STAGE:PREFIX` leaves the tensors of a stage that begin with the prefix as they are initialised.
 What only training has (optimizers, discriminators, heads) starts anew. A stage that exists is not touched.
 """
@@ -129,6 +129,7 @@ def main() -> None:
         "encoder": (encoder.model.Encoder(encoder.model.Config()), read("w2v_bert", "w2v_bert.bpk"), "model"),
         "campplus": (campplus.model.CamPlus(campplus.model.Config()), read("campplus", "campplus.bpk"), "model"),
         "s2mel": (s2mel.model.S2Mel(s2mel.model.Config(codes=labels.CODES)), sound, "model"),
+        "distill": (s2mel.model.S2Mel(s2mel.model.Config(codes=labels.CODES)), sound, "model"),
         "gpt": (gpt.model.Gpt(gpt.model.Config(codes=labels.CODES)), read("gpt_v2_5", "gpt.bpk"), "model"),
         "vocoder": (wave, read("bigvgan", "bigvgan.bpk"), "generator"),
     }

@@ -45,6 +45,7 @@ def stages(data: Path, tools: Path) -> dict[str, Stage]:
         "campplus": Stage(("prosody",), train("campplus", 0.16)),
         "encoder": Stage(("prosody",), train("encoder", 0.36)),
         "s2mel": Stage(("campplus", "encoder"), train("s2mel", 4.5)),
+        "distill": Stage(("s2mel",), [[torch, "-m", "s2mel.distill", "--data", str(data), "--hours", "1.4"]]),
         "texts": Stage(("prosody",), [[*prosody, "--sentences", "36000"]], False),
         "gpt": Stage(("texts", "campplus", "encoder"), train("gpt", 3.0)),
         "vocoder": Stage(("corpus",), train("vocoder", 2.5)),

@@ -60,6 +60,7 @@ pub fn settings(
     set(&mut options.steps, sampling.steps.or(precision.steps()));
     set(&mut options.guidance, sampling.cfg);
     set(&mut options.noise, sampling.noise);
+    options.prompt_seconds = sampling.prompt_seconds.or(options.prompt_seconds);
     set(&mut options.duration_factor, sampling.duration_factor);
     options.seconds = sampling.seconds;
     set(&mut options.interval_silence, sampling.interval_silence);

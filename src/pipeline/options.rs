@@ -18,6 +18,9 @@ pub struct Options {
     /// Scale of the noise that the flow matching starts from; the reference has 1. With less the sound comes nearer to
     /// the average of what it could be: plainer, and clearer where a model is small.
     pub noise: f64,
+    /// Seconds from the middle of the clip that the flow matching hears; the reference hears all of it. Whatever it hears is
+    /// solved again with every segment and every chunk. The other networks know the whole clip in any case.
+    pub prompt_seconds: Option<f64>,
     /// Same seed, same device: same bytes.
     pub seed: u64,
     /// Silence between segments, milliseconds.
@@ -103,6 +106,7 @@ impl Options {
             steps: defaults.steps,
             guidance: defaults.guidance,
             noise: defaults.noise,
+            prompt_seconds: defaults.prompt_seconds,
             seed: 0,
             interval_silence: defaults.interval_silence,
             max_segment_tokens: defaults.max_segment_tokens,
@@ -143,6 +147,9 @@ impl Options {
         }
         if !(0.0..=2.0).contains(&self.noise) {
             return wrong("noise", self.noise.to_string(), "a number from 0 to 2");
+        }
+        if let Some(seconds) = self.prompt_seconds.filter(|seconds| !(0.1..=60.0).contains(seconds)) {
+            return wrong("prompt seconds", seconds.to_string(), "a number from 0.1 to 60");
         }
         if !(0.1..=10.0).contains(&self.duration_factor) {
             return wrong("duration factor", self.duration_factor.to_string(), "a number from 0.1 to 10");

@@ -155,7 +155,7 @@ impl Synthesizer {
         let frames = seconds * f64::from(self.sample_rate()) / self.config.mel.hop_length as f64;
         let held = lookahead as f64 * frames;
         let settled = (segment.frames() as f64).clamp(LEAST / seconds * frames, CONTEXT as f64);
-        let heard = voice.prompt_mel.dims()[2] as f64 + settled + held;
+        let heard = self.prompt(voice, options).0.dims()[2] as f64 + settled + held;
         let read = self.config.bigvgan.reach() as f64 + held;
         let plan = Plan { seconds, frames, evaluations: options.evaluations() as f64, beside: (heard, read) };
         let longest = (Streaming::LONGEST_SECONDS * rate) as usize;
@@ -175,7 +175,7 @@ impl Synthesizer {
         segment.decoding.rehearse(&self.networks.gpt, steps).await?;
         let codes = (steps, start.elapsed());
 
-        let prompt = &voice.prompt_mel;
+        let (prompt, condition) = self.prompt(voice, options);
         let frames = prompt.dims()[2];
         let once = Options { steps: 1, ..options.clone() };
         let start = Instant::now();
@@ -183,7 +183,7 @@ impl Synthesizer {
             &self.networks.s2mel.dit,
             prompt.zeros_like(),
             prompt.clone().narrow(2, 0, frames.div_ceil(2).min(frames - 1).max(1)),
-            voice.prompt_condition.clone(),
+            condition,
             voice.style.clone(),
             &SolveOptions { steps: 1, guidance: options.guidance },
             &mut |_| ControlFlow::Continue(()),
@@ -194,7 +194,7 @@ impl Synthesizer {
 
         let few = frames.min(most);
         let start = Instant::now();
-        let mel = self.config.s2mel.mel_scale.restore(prompt.clone().narrow(2, 0, few));
+        let mel = self.config.s2mel.mel_scale.restore(prompt.narrow(2, 0, few));
         values(self.networks.vocoder.forward(mel)).await?;
         Ok(Made { codes, flow, wave: (few, start.elapsed()) })
     }

@@ -224,7 +224,7 @@ impl Synthesizer {
         })?;
         let frames = condition.dims()[1];
         segment.frames_per_code = frames as f64 / codes.len() as f64;
-        let heard = voice.prompt_mel.dims()[2] + settled.min(CONTEXT) + frames - settled;
+        let heard = self.prompt(voice, options).0.dims()[2] + settled.min(CONTEXT) + frames - settled;
         let path = timings.measure_work(Stage::Mel, || {
             let path = self.flow(segment, condition, voice, options, observer)?;
             Ok((path, works.flow(heard, frames - settled, options.steps, options.guidance > 0.0)))
@@ -328,6 +328,13 @@ impl Synthesizer {
         Ok(audible(&levels, rate).max(settled + 1) - settled)
     }
 
+    /// What the flow matching hears of the clip: log-mel `[1, mel, frames]` and its content `[1, frames, condition]`.
+    pub(super) fn prompt(&self, voice: &Voice, options: &Options) -> (Tensor<3>, Tensor<3>) {
+        let mel = &self.config.mel;
+        let frames = |seconds: f64| (seconds * mel.sample_rate as f64 / mel.hop_length as f64) as usize;
+        voice.prompt(options.prompt_seconds.map(frames))
+    }
+
     /// Frames on the model's scale for the part of `condition` `[1, frames, content]` that is not settled.
     fn flow(
         &self,
@@ -339,7 +346,8 @@ impl Synthesizer {
     ) -> Result<Path> {
         let (settled, frames) = (segment.frames(), condition.dims()[1]);
         let context = segment.path.frames();
-        let prompt = voice.prompt_mel.dims()[2];
+        let (prompt_mel, prompt_condition) = self.prompt(voice, options);
+        let prompt = prompt_mel.dims()[2];
         let bins = self.config.mel.n_mels;
         // Every frame has noise of its own, whichever chunk it is made in.
         let noise = segment.noise.clone().tensor(options.seed, [1, bins, prompt + frames], &self.device)?;
@@ -352,12 +360,12 @@ impl Synthesizer {
                 Tensor::cat(vec![x.clone().narrow(dim, 0, prompt), x.narrow(dim, behind, length - behind)], dim)
             }
         };
-        let condition = Tensor::cat(vec![voice.prompt_condition.clone(), condition], 1);
+        let condition = Tensor::cat(vec![prompt_condition, condition], 1);
         let solve_options = SolveOptions { steps: options.steps, guidance: options.guidance };
         solve_onward(
             &self.networks.s2mel.dit,
             without_settled(noise, 2),
-            voice.prompt_mel.clone(),
+            prompt_mel,
             &segment.path,
             without_settled(condition, 1),
             voice.style.clone(),

@@ -35,14 +35,13 @@ impl ReferenceFeatures {
         let rate = mel.sample_rate as u32;
         let mut own = audio.resampled(rate);
         own.truncate(REFERENCE_SECONDS * rate as usize);
-        let narrow = resample::sinc_hann(&own, rate, FEATURE_RATE);
-        Self {
-            speaker: fbank::seamless(&narrow, padding),
-            emotion: emotion_features(audio, padding),
-            fbank: fbank::kaldi(&narrow),
-            mel: mel.log_mel(&own),
-            mel_bins: mel.n_mels,
-        }
+        let own_rate = || {
+            let narrow = resample::sinc_hann(&own, rate, FEATURE_RATE);
+            rayon::join(|| fbank::seamless(&narrow, padding), || fbank::kaldi(&narrow))
+        };
+        let other = || rayon::join(|| emotion_features(audio, padding), || mel.log_mel(&own));
+        let ((speaker, fbank), (emotion, mel_frames)) = rayon::join(own_rate, other);
+        Self { speaker, emotion, fbank, mel: mel_frames, mel_bins: mel.n_mels }
     }
 }
 
@@ -80,6 +79,15 @@ pub struct Voice {
 }
 
 impl Voice {
+    /// What the flow matching hears of the clip: log-mel `[1, mel, frames]` and its content `[1, frames, condition]`, of `most`
+    /// frames from the middle, or of all.
+    pub(crate) fn prompt(&self, most: Option<usize>) -> (Tensor<3>, Tensor<3>) {
+        let frames = self.prompt_mel.dims()[2];
+        let kept = most.unwrap_or(frames).clamp(1, frames);
+        let first = (frames - kept) / 2;
+        (self.prompt_mel.clone().narrow(2, first, kept), self.prompt_condition.clone().narrow(1, first, kept))
+    }
+
     /// The emotion of its clip, for [`Emotion::Clip`](crate::Emotion::Clip) with another voice.
     pub fn emotion(&self) -> EmotionClip {
         EmotionClip(self.emotion_own.clone())

@@ -88,6 +88,9 @@ pub struct Settings {
     /// Scale of the noise that the flow matching starts from.
     #[schema(minimum = 0, maximum = 2)]
     pub noise: Option<f64>,
+    /// Seconds of the voice's clip that the flow matching hears.
+    #[schema(minimum = 0.1, maximum = 60)]
+    pub prompt_seconds: Option<f64>,
     /// 1 for a stream if not given: with more, nothing is sent before the end of a segment.
     #[schema(minimum = 1)]
     pub beams: Option<usize>,
@@ -318,6 +321,7 @@ impl Settings {
         set(&mut options.steps, self.steps.or(app.options.steps));
         set(&mut options.guidance, self.guidance);
         set(&mut options.noise, self.noise);
+        options.prompt_seconds = self.prompt_seconds.or(options.prompt_seconds);
         set(&mut options.seed, self.seed);
         set(&mut options.max_segment_tokens, self.segment_tokens);
         set(&mut options.interval_silence, self.interval_silence);

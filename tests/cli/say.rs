@@ -92,6 +92,15 @@ fn every_source_of_emotion_speaks_and_differs() {
 }
 
 #[test]
+fn a_prompt_is_cut_only_where_the_clip_is_longer() {
+    let whole = spoken(&["HELLO WORLD.", "--seed", "7"]);
+    assert_eq!(whole, spoken(&["HELLO WORLD.", "--seed", "7", "--prompt-seconds", "60"]));
+    let part = spoken(&["HELLO WORLD.", "--seed", "7", "--prompt-seconds", "0.5", "--no-trim"]);
+    assert_ne!(whole, part);
+    assert_eq!(part.len(), spoken(&["HELLO WORLD.", "--seed", "7", "--no-trim"]).len(), "of the same codes");
+}
+
+#[test]
 fn text_comes_from_a_file_too() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("text.txt");
@@ -107,6 +116,7 @@ fn what_cannot_work_is_refused_with_the_reason() {
     refused(&["HI", "--emotion-vector", "0,0,0,0,0,0,0,0", "--emotion-text", "x"], 2, "cannot be used with");
     refused(&["HI", "--emotion-text", "sad"], 1, "qwen");
     refused(&["HI", "--steps", "0"], 1, "steps");
+    refused(&["HI", "--prompt-seconds", "0"], 1, "prompt seconds");
     refused(&["HI", "--temperature", "-1"], 2, "");
     refused(&["HI", "--temperature", "0"], 1, "temperature");
     refused(&["HI", "--seconds", "200"], 1, "a tenth to ten times");

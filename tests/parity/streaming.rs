@@ -211,14 +211,14 @@ fn a_stream_of_speech_has_no_seams() {
     // Codes of 40 ms: chunks of 8, 16, 32, and 8 that are known beyond each.
     let known = |chunk: u32| 8 * ((2 << chunk) - 1) + 8;
     let (mut known_only, mut drawn) = (Vec::new(), Vec::new());
-    for segment in 0..whole.len() {
+    for (segment, in_one_go) in whole.iter().enumerate() {
         let ids = plan.tokens(segment).unwrap();
         let conditioning = speaker.nano.conditioning(&speaker.voice, &Emotion::SameAsVoice, &speaker.options).unwrap();
         let (noise, timings) = (Noise::Seeded { segment: segment as u64 }, &mut Timings::default());
         let mut on = |_, _, _| ControlFlow::Continue(());
         let options = &speaker.options;
         let spoken = speaker.nano.speak(ids, &speaker.voice, &conditioning, options, noise, timings, &mut on).unwrap();
-        let silence = vec![0.0; whole[segment].silence];
+        let silence = vec![0.0; in_one_go.silence];
         known_only.extend(&silence);
         let mut end = 0;
         for (chunk, piece) in (0..).zip(streamed.iter().filter(|chunk| chunk.segment == segment)) {

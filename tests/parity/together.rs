@@ -24,7 +24,7 @@ fn all(golden: &Golden) -> Vec<Utterance> {
         options.decode.beams = [1, 3, 1, 2][index];
         options.decode.do_sample = index != 2;
         options.decode.repetition_penalty = 10.0;
-        options.streaming = (index % 2 == 0).then(|| Streaming { first_seconds: Some(0.3) });
+        options.streaming = index.is_multiple_of(2).then_some(Streaming { first_seconds: Some(0.3) });
         options
     };
     let plan = |(index, text): (usize, &&str)| {

@@ -241,9 +241,13 @@ class S2Mel(nn.Module):
         given[:, :known] = prompt
         x[:, :known] = 0
         for i in range(steps):
-            t = torch.full((2,), i / steps)
-            pair = [torch.cat([y, torch.zeros_like(y)]) for y in (given, content, style)]
-            wanted, free = self.estimator(torch.cat([x, x]), *pair, t).chunk(2)
-            x = x + ((1 + guidance) * wanted - guidance * free) / steps
+            if guidance:
+                t = torch.full((2,), i / steps)
+                pair = [torch.cat([y, torch.zeros_like(y)]) for y in (given, content, style)]
+                wanted, free = self.estimator(torch.cat([x, x]), *pair, t).chunk(2)
+                velocity = (1 + guidance) * wanted - guidance * free
+            else:
+                velocity = self.estimator(x, given, content, style, torch.full((1,), i / steps))
+            x = x + velocity / steps
             x[:, :known] = 0
         return x[:, known:]

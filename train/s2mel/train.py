@@ -59,8 +59,8 @@ def part(clip, first: int, frames: int):
 
 
 class Batches:
-    def __init__(self, clips: list, seed: str):
-        self.rng, self.clips = random.Random(seed), clips
+    def __init__(self, clips: list, seed: str, prompt: tuple[int, int] = PROMPT):
+        self.rng, self.clips, self.prompt = random.Random(seed), clips, prompt
         self.voices: dict[str, list] = {}
         for clip in clips:
             if clip.kind == "train":
@@ -70,7 +70,7 @@ class Batches:
         """codes, mel, prompt content, prompt mel (both None without), style; of common lengths."""
         rng = self.rng
         codes = rng.randint(*CODES)
-        known = 0 if rng.random() < NO_PROMPT else rng.randint(*PROMPT)
+        known = 0 if rng.random() < NO_PROMPT else rng.randint(*self.prompt)
         rows = []
         while len(rows) < batch:
             clip = rng.choice(self.clips)

@@ -16,9 +16,7 @@ use std::time::Duration;
 
 use indextts::audio::decode::{ReferenceAudio, reference_from_bytes};
 use indextts::audio::wav;
-use indextts::{
-    Device, Progress, REFERENCE_SECONDS, Request, Script, Stage, Synthesizer, Utterance, Voice,
-};
+use indextts::{Device, Progress, REFERENCE_SECONDS, Request, Script, Stage, Synthesizer, Utterance, Voice};
 use js_sys::{Function, JsString};
 use wasm_bindgen::prelude::*;
 

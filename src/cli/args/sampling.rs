@@ -88,6 +88,10 @@ pub struct SamplingArgs {
     #[arg(long, value_name = "R")]
     pub noise: Option<f64>,
 
+    /// Seconds of the clip that the flow matching hears, all; fewer are faster, the voice is a little less like it
+    #[arg(long, value_name = "S")]
+    pub prompt_seconds: Option<f64>,
+
     /// Longest segment in text tokens, 120
     #[arg(long, value_name = "N")]
     pub segment_tokens: Option<usize>,

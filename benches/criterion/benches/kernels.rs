@@ -1,20 +1,18 @@
-//! Every CPU kernel against the same operation made of plain tensor operations, in turns in one run.
+//! Every CPU kernel beside the same operation made of plain tensor operations.
 //!
-//!     cargo bench --locked --bench kernels [-- PART OF A NAME..]
+//!     cargo bench --manifest-path benches/criterion/Cargo.toml --target-dir target [-- PART OF A NAME]
 //!
-//! Sizes are those of the full-size 2.0 model on a sentence of two seconds with a reference of five. Prints a Markdown
-//! table: medians, and how many times faster the kernel is. (Criterion is not used: it changes the features of a
-//! dependency that Burn has, too, so that all of it would be compiled a second time for the benches alone.)
+//! Sizes are those of the full-size 2.0 model on a sentence of two seconds with a reference of five.
 use std::cell::RefCell;
-use std::hint::black_box;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use burn::nn::PaddingConfig1d;
 use burn::nn::conv::{Conv1dConfig, ConvTranspose1dConfig};
 use burn::tensor::module::{attention as composed, linear};
 use burn::tensor::ops::AttentionModuleOptions;
-use burn::tensor::{Device, Distribution, Tensor, activation};
+use burn::tensor::{Device, Tensor, activation};
+use criterion::{Criterion, criterion_group, criterion_main};
 use indextts::kernels::{
     Activation, Bits, CachedRows, Level, PackedConv, PackedConvTranspose, QuantizedWeight, RowTables, Statistics,
     WeightType, alias_free_snake, attention, glu, levels, limit_level, modulated_norm, pack_linear, packed_linear,
@@ -23,84 +21,38 @@ use indextts::kernels::{
 use indextts::nn::attention::{merge_heads, split_qkv};
 use indextts::nn::rotary::Rotary;
 use indextts::nn::snake::{AliasFreeSnake, Resampler};
+use kernel_benches::{pair, random};
 
-/// How long a row is measured.
-const TIME: Duration = Duration::from_millis(400);
-/// Runs of either side at least.
-const LEAST: usize = 5;
-
-fn random<const D: usize>(dims: [usize; D]) -> Tensor<D> {
-    Tensor::random(dims, Distribution::Normal(0.0, 1.0), &Device::flex())
-}
-
-/// Prints the rows whose names were asked for.
-struct Bench {
-    wanted: Vec<String>,
-}
-
-impl Bench {
-    /// One row: `ours` against `plain`, in turns; `work` is in thousand millions of what `unit` says a second.
-    fn pair<T, U>(
-        &self,
-        name: &str,
-        (work, unit): (f64, &str),
-        mut ours: impl FnMut() -> T,
-        mut plain: impl FnMut() -> U,
-    ) {
-        if !self.wanted.is_empty() && !self.wanted.iter().any(|part| name.contains(part.as_str())) {
-            return;
-        }
-        let seconds = |run: &mut dyn FnMut()| {
-            let start = Instant::now();
-            run();
-            start.elapsed().as_secs_f64()
-        };
-        let (mut a, mut b) = (Vec::new(), Vec::new());
-        let start = Instant::now();
-        while a.len() <= LEAST || start.elapsed() < TIME {
-            a.push(seconds(&mut || drop(black_box(ours()))));
-            b.push(seconds(&mut || drop(black_box(plain()))));
-        }
-        let [a, b] = [a, b].map(|mut seconds| {
-            // The first run warms up.
-            seconds.remove(0);
-            seconds.sort_by(f64::total_cmp);
-            seconds[seconds.len() / 2]
-        });
-        println!("| {name} | {:.3} | {:.3} | {:.2} | {:.0} {unit} |", 1e3 * a, 1e3 * b, b / a, work / a / 1e9);
-    }
-}
-
-fn linears(bench: &Bench) {
+fn linears(c: &mut Criterion) {
     for [rows, inputs, outputs] in
         [[1, 1280, 5120], [3, 1280, 5120], [8, 1280, 5120], [1204, 512, 1536], [249, 1024, 4096]]
     {
         let (x, weight, bias) = (random([rows, inputs]), random([inputs, outputs]), random([outputs]));
-        let (name, work) = (format!("linear {rows} x {inputs} x {outputs}"), (rows * inputs * outputs * 2) as f64);
+        let (name, work) = (format!("linear {rows} x {inputs} x {outputs}"), rows * inputs * outputs * 2);
         let plain = || linear(x.clone(), weight.clone(), Some(bias.clone()));
         for kept in [WeightType::F32, WeightType::F16, WeightType::Bf16] {
             let packed = pack_linear(weight.clone(), kept);
             let ours = || packed_linear(x.clone(), packed.clone(), Some(bias.clone()), outputs, None);
-            bench.pair(&format!("{name} {kept:?}"), (work, "GFLOP/s"), ours, plain);
+            pair(c, &format!("{name} {kept:?}"), work, ours, plain);
         }
         let values: Vec<f32> = weight.clone().into_data().iter().collect();
         for bits in [Bits::Eight, Bits::Four] {
             let few = Arc::new(QuantizedWeight::new(&values, inputs, outputs, bits));
             let ours = || quantized_linear(x.clone(), &few, Some(bias.clone()), None);
-            bench.pair(&format!("{name} {bits:?} bits"), (work, "GFLOP/s"), ours, plain);
+            pair(c, &format!("{name} {bits:?} bits"), work, ours, plain);
         }
         // What fewer instructions cost.
         let packed = pack_linear(weight.clone(), WeightType::F32);
         for level in levels() {
             limit_level(level);
             let ours = || packed_linear(x.clone(), packed.clone(), Some(bias.clone()), outputs, None);
-            bench.pair(&format!("{name} F32 with {level:?}"), (work, "GFLOP/s"), ours, plain);
+            pair(c, &format!("{name} F32 with {level:?}"), work, ours, plain);
         }
         limit_level(Level::Best);
     }
 }
 
-fn convolutions(bench: &Bench) {
+fn convolutions(c: &mut Criterion) {
     let device = Device::flex();
     for (channels, time, kernel, dilation) in [
         (768, 688, 11, 5),
@@ -117,8 +69,8 @@ fn convolutions(bench: &Bench) {
             .init(&device);
         let (x, packed) = (random([1, channels, time]), PackedConv::new(conv.clone()));
         let name = format!("conv1d of {channels} channels, {time} samples, kernel {kernel}, dilation {dilation}");
-        let work = (2 * channels * channels * kernel * time) as f64;
-        bench.pair(&name, (work, "GFLOP/s"), || packed.forward(x.clone()), || conv.forward(x.clone()));
+        let work = 2 * channels * channels * kernel * time;
+        pair(c, &name, work, || packed.forward(x.clone()), || conv.forward(x.clone()));
     }
     for (channels, time, kernel, stride) in
         [(1536, 172, 8, 4), (768, 688, 8, 4), (384, 2752, 4, 2), (96, 11008, 4, 2), (48, 22016, 4, 2)]
@@ -129,28 +81,29 @@ fn convolutions(bench: &Bench) {
             .init(&device);
         let (x, packed) = (random([1, channels, time]), PackedConvTranspose::new(conv.clone()));
         let name = format!("conv_transpose1d of {channels} channels, {time} samples, kernel {kernel}, stride {stride}");
-        let work = (channels * channels * kernel * time) as f64;
-        bench.pair(&name, (work, "GFLOP/s"), || packed.forward(x.clone()), || conv.forward(x.clone()));
+        let work = channels * channels * kernel * time;
+        pair(c, &name, work, || packed.forward(x.clone()), || conv.forward(x.clone()));
     }
     for (channels, time) in [(768, 688), (192, 5504), (24, 44032)] {
         let (snake, resampler) = (AliasFreeSnake::new(channels, &device), Resampler::new(&device));
         let x = random([1, channels, time]);
         let ours = || alias_free_snake(&snake, x.clone(), &resampler);
-        let work = ((channels * time) as f64, "Gsample/s");
-        bench.pair(&format!("alias-free snake of {channels} x {time}"), work, ours, || {
+        let work = channels * time;
+        pair(c, &format!("alias-free snake of {channels} x {time}"), work, ours, || {
             snake.forward(x.clone(), &resampler)
         });
     }
 }
 
-fn attentions(bench: &Bench) {
+fn attentions(c: &mut Criterion) {
     let options = || AttentionModuleOptions { scale: None, softcap: None, is_causal: false };
     for (name, [batch, heads, time, size]) in [("dit", [2, 8, 602, 64]), ("w2v-bert", [1, 16, 249, 64])] {
         // Heads inside the rows, as networks make them.
         let [q, k, v] = [0, 1, 2].map(|_| random([batch, time, heads, size]).swap_dims(1, 2));
         let plain = || composed(q.clone(), k.clone(), v.clone(), None, None, options());
-        let work = ((4 * batch * heads * time * time * size) as f64, "GFLOP/s");
-        bench.pair(
+        let work = 4 * batch * heads * time * time * size;
+        pair(
+            c,
             &format!("attention of {name}"),
             work,
             || attention(q.clone(), k.clone(), v.clone(), None, None, false),
@@ -173,55 +126,55 @@ fn attentions(bench: &Bench) {
             let scores = (q / (size as f32).sqrt()).matmul(k.swap_dims(2, 3));
             merge_heads(activation::softmax(scores, 3).matmul(v))
         };
-        let work = ((4 * beams * heads * rows * size) as f64, "GFLOP/s");
-        bench.pair(&format!("attention of one token of {beams} beams to {rows} rows"), work, ours, plain);
+        let work = 4 * beams * heads * rows * size;
+        pair(c, &format!("attention of one token of {beams} beams to {rows} rows"), work, ours, plain);
     }
 }
 
-fn elementwise(bench: &Bench) {
+fn elementwise(c: &mut Criterion) {
     let x = random([2, 602, 2048]);
-    let values = |x: &Tensor<3>| (x.shape().num_elements() as f64, "G values/s");
-    let plain: [(Activation, fn(Tensor<3>) -> Tensor<3>); 3] = [
+    let values = |x: &Tensor<3>| x.shape().num_elements();
+    type Plain = fn(Tensor<3>) -> Tensor<3>;
+    let plain: [(Activation, Plain); 3] = [
         (Activation::Silu, activation::silu),
         (Activation::Gelu, activation::gelu),
         (Activation::GeluTanh, activation::gelu_approximate),
     ];
     for (kind, plain) in plain {
-        bench.pair(&format!("{kind:?}"), values(&x), || kind.forward(x.clone()), || plain(x.clone()));
+        pair(c, &format!("{kind:?}"), values(&x), || kind.forward(x.clone()), || plain(x.clone()));
     }
     let (gate, up) = (random([2, 602, 1536]), random([2, 602, 1536]));
     let ours = || swiglu(gate.clone(), up.clone());
-    bench.pair("SwiGLU", values(&gate), ours, || activation::silu(gate.clone()) * up.clone());
-    bench.pair("GLU", values(&x), || glu(x.clone()), || activation::glu(x.clone(), 2));
+    pair(c, "SwiGLU", values(&gate), ours, || activation::silu(gate.clone()) * up.clone());
+    pair(c, "GLU", values(&x), || glu(x.clone()), || activation::glu(x.clone(), 2));
     let (y, condition) = (random([2, 188, 1024]), random([1, 1, 1024]));
     let plain = || {
         let sum = y.clone() + condition.clone();
         sum.clone().narrow(2, 0, 512).tanh() * activation::sigmoid(sum.narrow(2, 512, 512))
     };
-    bench.pair("tanh-sigmoid gate", values(&y), || tanh_gate(y.clone(), condition.clone()), plain);
+    pair(c, "tanh-sigmoid gate", values(&y), || tanh_gate(y.clone(), condition.clone()), plain);
     let (x, scale, shift) = (random([2, 602, 512]), random([1, 1, 512]), random([1, 1, 512]));
     let ours = || modulated_norm(x.clone(), scale.clone(), shift.clone(), Statistics::Rms, 1e-5);
     let plain = || {
         let rms = (x.clone().square().mean_dim(2) + 1e-5).sqrt();
         x.clone() / rms * scale.clone() + shift.clone()
     };
-    bench.pair("adaptive RMS norm", values(&x), ours, plain);
+    pair(c, "adaptive RMS norm", values(&x), ours, plain);
     let (rotary, qkv) = (Rotary::new(602, 64, 10000.0, &Device::flex()), random([2, 602, 1536]));
     let plain = || {
         let heads = qkv.clone().narrow(2, 0, 1024).reshape([2, 602, 16, 64]);
         let turned = rotary.apply(heads).reshape([2, 602, 1024]);
         Tensor::cat(vec![turned, qkv.clone().narrow(2, 1024, 512)], 2)
     };
-    bench.pair("rotary", values(&qkv), || rotary.apply_to_heads(qkv.clone(), 16), plain);
+    pair(c, "rotary", values(&qkv), || rotary.apply_to_heads(qkv.clone(), 16), plain);
 }
 
-fn main() {
-    // Cargo passes `--bench`.
-    let bench = Bench { wanted: std::env::args().skip(1).filter(|name| !name.starts_with('-')).collect() };
-    println!("| operation | kernel, ms | plain, ms | times faster | kernel's rate |");
-    println!("|---|---|---|---|---|");
-    linears(&bench);
-    convolutions(&bench);
-    attentions(&bench);
-    elementwise(&bench);
+criterion_group! {
+    name = kernels;
+    config = Criterion::default()
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(200))
+        .measurement_time(Duration::from_millis(600));
+    targets = linears, convolutions, attentions, elementwise
 }
+criterion_main!(kernels);
