@@ -43,7 +43,8 @@ async function open({ url = site.url, backend = "threads", viewport, ready = tru
   page.trouble = [];
   page.on("pageerror", error => page.trouble.push(error.message));
   page.on("console", line => ["error", "warning"].includes(line.type()) && page.trouble.push(line.text()));
-  page.on("request", ({ url: asked }) => {
+  page.on("request", request => {
+    const asked = request.url();
     if (!asked.startsWith(url) && !/^(blob|data):/.test(asked)) page.trouble.push(`request to ${asked}`);
   });
   if (before) await page.addInitScript(before);
