@@ -14,6 +14,7 @@ use crate::{Error, Result};
 /// [`Error::Device`] when the device fails, of which this may be the first sign: work is only queued before.
 pub(crate) async fn values<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
     let device = tensor.device();
+    tracing::trace!(shape = ?tensor.dims(), "waiting for a device");
     let failed = |what: String| Error::Device {
         name: format!("{device:?}"),
         what: format!("a result cannot be read back ({what})"),

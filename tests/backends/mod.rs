@@ -5,6 +5,7 @@
 //! driver, if only a software one (`apt-get install mesa-vulkan-drivers libvulkan1`).
 #[cfg(feature = "wgpu")]
 mod launches;
+mod reads;
 
 use std::time::Instant;
 

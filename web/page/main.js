@@ -3,8 +3,8 @@ import { Local, Server, fetchModel, gpu, openModel, simd } from "./engine.js";
 import { Player, decode, draw, joined, record, wav } from "./sound.js";
 
 const EMOTIONS = ["happy", "angry", "sad", "afraid", "disgusted", "melancholic", "surprised", "calm"];
-const STAGES = { voice: "Listening to the voice", text: "Reading the text", emotion: "Finding the emotion", gpt: "Finding the sounds",
-  content: "Setting the pace", mel: "Painting the spectrum", wave: "Making the wave" };
+const STAGES = { voice: "Listening to the voice", text: "Reading the text", emotion: "Finding the emotion", prefill: "Taking in the text",
+  gpt: "Finding the sounds", content: "Setting the pace", mel: "Painting the spectrum", wave: "Making the wave" };
 // Longest clip that is worth recording, seconds.
 const LONGEST_CLIP = 15;
 // What a cancelled worker has to answer, before it is ended with all it holds; milliseconds.
@@ -15,7 +15,7 @@ const FRAME = 60;
 const $ = id => document.getElementById(id);
 const player = new Player();
 let choices = [];
-let engine, rate = 22050, speech = new Float32Array(0), speaking = false, link, opened;
+let engine, rate = 22050, speech = new Float32Array(0), speaking = false, ending, link, opened;
 // Clips of the user by the name of their voice: a model that is loaded later hears them again.
 const clips = new Map();
 
@@ -189,6 +189,8 @@ async function speak() {
   } finally {
     bar(null);
     speaking = false;
+    // What is spoken next is not what was cancelled.
+    clearTimeout(ending);
     busy(false);
     $("cancel").disabled = true;
   }
@@ -298,7 +300,8 @@ $("cancel").onclick = () => {
   player.stop();
   engine.cancel();
   const cancelled = engine;
-  setTimeout(() => speaking && engine === cancelled && cancelled.stop("cancelled"), CANCEL);
+  clearTimeout(ending);
+  ending = setTimeout(() => engine === cancelled && cancelled.stop("cancelled"), CANCEL);
 };
 player.onended = () => { $("play").textContent = "Play"; };
 $("play").onclick = () => {

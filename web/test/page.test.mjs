@@ -43,7 +43,8 @@ async function open({ url = site.url, backend = "threads", viewport, ready = tru
   page.trouble = [];
   page.on("pageerror", error => page.trouble.push(error.message));
   page.on("console", line => ["error", "warning"].includes(line.type()) && page.trouble.push(line.text()));
-  page.on("request", ({ url: asked }) => {
+  page.on("request", request => {
+    const asked = request.url();
     if (!asked.startsWith(url) && !/^(blob|data):/.test(asked)) page.trouble.push(`request to ${asked}`);
   });
   if (before) await page.addInitScript(before);
@@ -123,8 +124,8 @@ test("the form speaks, shows what it did, and gives a wav", async () => {
   await done(page);
   assert.match(await page.textContent("#status"), /^\d+\.\d s of speech in \d+\.\d s, the first after \d+\.\d s$/);
   const stages = await page.$$eval("#timings tbody th", rows => rows.map(row => row.textContent));
-  assert.deepEqual(stages, ["voice", "text", "gpt", "content", "mel", "wave", "total"].filter(stage => stages.includes(stage)));
-  assert.ok(stages.length >= 6, stages.join());
+  assert.deepEqual(stages, ["voice", "text", "prefill", "gpt", "content", "mel", "wave", "total"].filter(stage => stages.includes(stage)));
+  assert.ok(stages.length >= 7, stages.join());
   const [download] = await Promise.all([page.waitForEvent("download"), page.click("#download")]);
   assert.equal(download.suggestedFilename(), "speech.wav");
   const wav = await readFile(await download.path());
@@ -132,7 +133,6 @@ test("the form speaks, shows what it did, and gives a wav", async () => {
   assert.equal(wav.readUInt32LE(4), wav.length - 8);
   const seconds = (wav.length - 44) / 2 / wav.readUInt32LE(24);
   assert.ok(Math.abs(seconds - parseFloat(await page.textContent("#status"))) < 0.06, `${seconds} s`);
-  if (env.SCREENSHOT) await page.screenshot({ path: env.SCREENSHOT, fullPage: true });
   await close(page);
 });
 
@@ -252,7 +252,8 @@ test("cancelling ends the work, and the page speaks again", async () => {
     await page.click("#cancel");
     await page.waitForFunction(() => document.getElementById("status").textContent === "Cancelled");
     assert.ok(Date.now() - start < 3000, `${backend}: ${Date.now() - start} ms`);
-    await page.fill("#text", "Good morning.");
+    // Long enough to be ended as well, if the page took it for what was cancelled.
+    await page.fill("#text", Array(3).fill(TEXT).join(" "));
     await page.click("#speak");
     await done(page);
     await close(page);
@@ -378,6 +379,26 @@ if (about.builds.includes("webgpu")) {
     } finally {
       await emulated.close();
     }
+  });
+}
+
+// PICTURES=web makes those of the README.
+if (env.PICTURES) {
+  test("pictures of the page", async () => {
+    const page = await open({ viewport: { width: 900, height: 900 } });
+    const picture = name => page.screenshot({ path: join(env.PICTURES, name), fullPage: true });
+    await page.fill("#text", "Hello! This page makes its speech in the tab that you are looking at, and plays it while the rest is made.");
+    await page.click("#speak");
+    await page.waitForFunction(() => {
+      const [wave, progress] = ["wave", "progress"].map(id => document.getElementById(id));
+      const pixels = wave.getContext("2d").getImageData(0, 0, wave.width, wave.height).data;
+      return /Painting/.test(document.getElementById("status").textContent) && progress.value > 0.2 && pixels.some(Boolean);
+    });
+    await picture("page-during.png");
+    await done(page);
+    await page.waitForFunction(() => document.getElementById("play").textContent === "Play");
+    await picture("page-after.png");
+    await close(page);
   });
 }
 

@@ -179,7 +179,7 @@ pub fn linear_part(
         return;
     }
     let pairs = match weight {
-        Weight::Bf16(_) if rows > FEW_ROWS && pairs::available() => Some(Pairs::of(x)),
+        Weight::Bf16(_) if rows > FEW_ROWS => Pairs::of(x),
         _ => None,
     };
     let (arch, target, blocks) = (arch(), Target(out.as_mut_ptr()), rows.div_ceil(ROWS));

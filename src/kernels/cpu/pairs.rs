@@ -12,13 +12,9 @@ mod implementation {
     /// There are none.
     pub enum Pairs {}
 
-    pub fn available() -> bool {
-        false
-    }
-
     impl Pairs {
-        pub fn of(_rows: Rows<'_>) -> Self {
-            unreachable!("never called where `available` is false");
+        pub fn of(_rows: Rows<'_>) -> Option<Self> {
+            None
         }
     }
 
@@ -54,11 +50,6 @@ mod implementation {
         stride: usize,
     }
 
-    /// Whether the instructions are to be used.
-    pub fn available() -> bool {
-        allowed(Level::Avx512) && detected()
-    }
-
     fn detected() -> bool {
         is_x86_feature_detected!("avx512f")
             && is_x86_feature_detected!("avx512bw")
@@ -66,18 +57,21 @@ mod implementation {
     }
 
     impl Pairs {
-        /// Rounds `rows`; only where [`available`].
-        pub fn of(rows: Rows<'_>) -> Self {
+        /// Rounds `rows`, where the instructions are to be used.
+        pub fn of(rows: Rows<'_>) -> Option<Self> {
+            if !(allowed(Level::Avx512) && detected()) {
+                return None;
+            }
             let Rows { data, count, width, stride } = rows;
             if width.is_multiple_of(2) && stride.is_multiple_of(2) {
-                return Self { values: rounded(data), width: width / 2, stride: stride / 2 };
+                return Some(Self { values: rounded(data), width: width / 2, stride: stride / 2 });
             }
             let even = width.next_multiple_of(2);
             let mut padded = vec![0.0; count * even];
             for (row, padded) in padded.chunks_exact_mut(even).enumerate() {
                 padded[..width].copy_from_slice(&data[row * stride..][..width]);
             }
-            Self { values: rounded(&padded), width: even / 2, stride: even / 2 }
+            Some(Self { values: rounded(&padded), width: even / 2, stride: even / 2 })
         }
     }
 
@@ -181,4 +175,4 @@ mod implementation {
     }
 }
 
-pub use implementation::{Pairs, available, multiply};
+pub use implementation::{Pairs, multiply};
