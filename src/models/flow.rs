@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use burn::prelude::*;
 
 use super::dit::Dit;
+use crate::kernels::in_pool;
 use crate::{Error, Result};
 
 #[derive(Debug, Clone, PartialEq)]
@@ -125,8 +126,10 @@ pub fn solve_onward(
     let mut time = 0f32;
     for (step, pair) in span.windows(2).enumerate() {
         let dt = pair[1] - pair[0];
-        let velocity = dit.velocity(whole(step, x.clone()), &[time], &context, before);
-        x = x + guide(velocity, options.guidance) * dt;
+        x = in_pool(&device, || {
+            let velocity = dit.velocity(whole(step, x.clone()), &[time], &context, before);
+            x.clone() + guide(velocity, options.guidance) * dt
+        });
         path.push(x.clone());
         time += dt;
         if progress(step + 1).is_break() {

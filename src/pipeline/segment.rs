@@ -10,6 +10,7 @@ use burn::tensor::Tensor;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
+use crate::kernels::in_pool;
 use crate::models::flow::{Path, SolveOptions, solve_onward};
 use crate::readback::values;
 use crate::{Error, Result};
@@ -384,7 +385,7 @@ impl Synthesizer {
             }
             None => (0, mel),
         };
-        let wave = self.networks.vocoder.forward(self.config.s2mel.mel_scale.restore(mel));
+        let wave = in_pool(&self.device, || self.networks.vocoder.forward(self.config.s2mel.mel_scale.restore(mel)));
         let samples = values(wave).await?.split_off(context * self.config.mel.hop_length);
         match samples.iter().all(|v| v.is_finite()) {
             true => Ok(samples),

@@ -11,6 +11,7 @@ use rand_distr::{Distribution, StandardNormal};
 
 use crate::audio::decode::{ReferenceAudio, reference_from_bytes};
 use crate::config::ModelConfig;
+use crate::kernels::in_pool;
 use crate::models::gpt;
 use crate::models::length_regulator::{target_frames_v2, target_frames_v2_5};
 use crate::readback::wait;
@@ -208,17 +209,20 @@ impl Synthesizer {
         let bins = 80;
         let style = timings.measure_work(Stage::Style, || {
             let frames = features.fbank.len() / bins;
-            let style = networks.campplus.forward(floats(&features.fbank, [1, frames, bins]));
+            let fbank = floats(&features.fbank, [1, frames, bins]);
+            let style = in_pool(&self.device, || networks.campplus.forward(fbank));
             Ok((style, works.campplus(frames)))
         })?;
         let (speaker, emotion_base, emotion_own) = timings.measure_work(Stage::Latents, || {
-            let speaker = networks.gpt.speaker_latents(content.clone(), style.clone());
-            let emotions = (networks.gpt.emotion_vector(content.clone()), networks.gpt.emotion_vector(own));
-            Ok(((speaker, emotions.0, emotions.1), works.latents(frames, 2)))
+            let latents = in_pool(&self.device, || {
+                let speaker = networks.gpt.speaker_latents(content.clone(), style.clone());
+                (speaker, networks.gpt.emotion_vector(content.clone()), networks.gpt.emotion_vector(own))
+            });
+            Ok((latents, works.latents(frames, 2)))
         })?;
         let prompt_condition = timings.measure_work(Stage::Prompt, || {
-            let prompt = networks.codec.prompt(content);
-            Ok((networks.s2mel.regulator.forward(prompt, mel_frames), works.prompt(frames, mel_frames)))
+            let prompt = || networks.s2mel.regulator.forward(networks.codec.prompt(content), mel_frames);
+            Ok((in_pool(&self.device, prompt), works.prompt(frames, mel_frames)))
         })?;
         let mel = floats(&features.mel, [1, features.mel_bins, mel_frames]);
         let prompt_mel = self.config.s2mel.mel_scale.normalize(mel);
@@ -245,7 +249,7 @@ impl Synthesizer {
     /// Normalised w2v-bert features `[1, frames, width]`.
     pub(super) fn content(&self, features: &crate::audio::fbank::SeamlessFeatures) -> Tensor<3> {
         let (data, mask) = voice::tensors(features, &self.device);
-        let hidden = self.networks.w2v_bert.forward(data, Some(mask));
+        let hidden = in_pool(&self.device, || self.networks.w2v_bert.forward(data, Some(mask)));
         self.networks.feature_stats.normalize(hidden)
     }
 

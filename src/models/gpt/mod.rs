@@ -13,7 +13,7 @@ pub use blocks::Block;
 pub use conditioning::{EmotionEncoder, LatentSpeaker, SpeakerEncoder, VectorSpeaker};
 pub use config::{Alignment, Conditioning, EncoderConfig, GptConfig};
 
-use crate::kernels::{Bits, in_pool, on_cpu};
+use crate::kernels::{Bits, in_pool};
 use crate::nn::kv_cache::KvCache;
 use crate::nn::linear::Linear;
 use crate::{Error, Result};
@@ -119,7 +119,7 @@ impl Gpt {
     /// sequences, then those of the next.
     pub fn step_together(&self, mut steps: Vec<Step<'_>>) -> Tensor<2> {
         let device = self.head.device();
-        let mut run = || {
+        let run = || {
             let rows = steps.iter().map(|Step { codes, position, .. }| {
                 let position = self.code_positions.weight.val().narrow(0, *position, 1).unsqueeze::<3>();
                 let ids = Tensor::<1, Int>::from_data(ids(codes), &device).unsqueeze_dim(1);
@@ -133,8 +133,7 @@ impl Gpt {
             }
             self.head.forward(self.output_norm(x)).squeeze_dim(1)
         };
-        // Other devices queue their work by the thread that it comes from.
-        if on_cpu(&device) { in_pool(run) } else { run() }
+        in_pool(&device, run)
     }
 
     /// The state that predicts each of `codes`: `[1, codes, dim]`, the input of 2.0's `gpt_layer`. pipeline.md 2.7.
