@@ -244,6 +244,26 @@ fn markup_and_durations_are_obeyed() {
     assert_ne!(say(&["HELLO [pause:700ms]", "--plain-text"]).len(), say(&["HELLO [pause:700ms]"]).len());
 }
 
+/// The tiny model babbles to the limit of its codes, far too long for two letters.
+#[test]
+fn an_implausible_segment_is_made_once_more_and_told() {
+    let (voice, directory) = (voice(), tempfile::tempdir().unwrap());
+    let say = |retries: &str| {
+        let output = directory.path().join(format!("{retries}.wav"));
+        let base = ["-v", "say", "HI", "--model", text(model()), "--voice", text(&voice), "-o", text(&output)];
+        let said = indextts(&[&base[..], &["--max-codes", "300", "--steps", "2", "--retries", retries]].concat());
+        let stderr = String::from_utf8(said.stderr).unwrap();
+        assert!(said.status.success(), "{stderr}");
+        (std::fs::read(&output).unwrap(), stderr.matches("once more").count(), stderr)
+    };
+    let (first, again, stderr) = say("0");
+    assert_eq!(again, 0);
+    assert!(stderr.contains("segment 1 of 1 is too long for its text"), "{stderr}");
+    let (second, again, stderr) = say("2");
+    assert!((1..=2).contains(&again), "{stderr}");
+    assert_ne!(first, second, "made once more with the same random numbers");
+}
+
 #[test]
 fn ends_are_clean() {
     let ends = |more: &[&str]| {
