@@ -75,9 +75,12 @@ impl Failure {
 pub fn run() -> ExitCode {
     let args = Args::parse();
     #[cfg(feature = "serve")]
-    let serves = matches!(args.command, Command::Serve(_));
+    let (serves, json) = match &args.command {
+        Command::Serve(serve) => (true, serve.log_format == args::LogFormat::Json),
+        _ => (false, false),
+    };
     #[cfg(not(feature = "serve"))]
-    let serves = false;
+    let (serves, json) = (false, false);
     let level = match (args.quiet, args.verbose) {
         (true, _) => "error",
         (_, 0) if serves => "info,symphonia=error",
@@ -88,10 +91,10 @@ pub fn run() -> ExitCode {
     let filter = EnvFilter::try_from_env("INDEXTTS_LOG").unwrap_or_else(|_| EnvFilter::new(level));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // The lines of a server are read later, those of a command at once.
-    if serves {
-        log.init()
-    } else {
-        log.without_time().init()
+    match (serves, json) {
+        (true, true) => log.json().flatten_event(true).with_span_list(false).init(),
+        (true, false) => log.init(),
+        _ => log.without_time().init(),
     }
     let outcome = match args.command {
         Command::Say(say) => say::run(&say, args.quiet),

@@ -38,7 +38,7 @@ pub struct Options {
     /// Leave out the silence at the end of a segment, and a stray sound behind it; the reference keeps them.
     pub trim: bool,
     /// How often a segment whose length cannot be that of its text, or that repeats itself, is made anew. Not in a stream,
-    /// whose first samples are gone by then.
+    /// whose first samples are gone by then. If it is not 0, decoding ends where no speech of the text can last so long.
     pub retries: u32,
     /// How the text is read.
     pub text: TextOptions,
@@ -86,7 +86,7 @@ impl Options {
     /// What a model asks for, as far as its positions reach, with clean ends.
     pub fn of(config: &ModelConfig) -> Self {
         let defaults = Self::from(&config.defaults);
-        let mut options = Self { tail_fade: 20, trim: true, retries: 1, ..defaults };
+        let mut options = Self { tail_fade: 20, trim: true, retries: 3, ..defaults };
         let decode = &mut options.decode;
         decode.max_codes = decode.max_codes.min(decode.longest(config.gpt.code_positions));
         options

@@ -17,17 +17,31 @@ const PATTERN: f64 = 1.0;
 ///
 /// The tokens are of a vocabulary of `vocabulary`.
 pub fn doubt(codes: &[u32], rate: f64, tokens: usize, vocabulary: usize, ended: bool) -> Option<&'static str> {
-    let letters = if vocabulary < LETTERS.0 { LETTERS.1 } else { 1.0 };
-    let (seconds, tokens) = (codes.len() as f64 / rate, tokens as f64 / letters);
+    let (seconds, tokens) = (codes.len() as f64 / rate, words(tokens, vocabulary));
     if loops(codes, rate) {
         Some("repeats itself")
     } else if ended && seconds < LEAST * tokens {
         Some("is too short for its text")
-    } else if seconds > MOST * tokens + SPARE {
+    } else if seconds > longest(tokens) {
         Some("is too long for its text")
     } else {
         None
     }
+}
+
+/// Codes from which on no speech of `tokens` text tokens can be so long: with so many [`doubt`] is sure.
+pub fn too_many(rate: f64, tokens: usize, vocabulary: usize) -> usize {
+    (longest(words(tokens, vocabulary)) * rate).floor() as usize + 1
+}
+
+/// Tokens of a large vocabulary that say as much.
+fn words(tokens: usize, vocabulary: usize) -> f64 {
+    tokens as f64 / if vocabulary < LETTERS.0 { LETTERS.1 } else { 1.0 }
+}
+
+/// Seconds that so many tokens take at most.
+fn longest(tokens: f64) -> f64 {
+    MOST * tokens + SPARE
 }
 
 /// Whether the codes end in one pattern over and over. One code alone is silence or a long vowel, which takes longer to
@@ -69,6 +83,19 @@ mod tests {
     fn speech_of_every_usual_speed_passes() {
         for (tokens, codes) in [(1, 20), (10, 30), (10, 100), (10, 500), (120, 900), (5, 400)] {
             assert_eq!(doubt(&varied(codes), 50.0, tokens, LARGE, true), None, "{codes} codes for {tokens} tokens");
+        }
+    }
+
+    /// The first number of codes that is too long is the one at which decoding stops.
+    #[test]
+    fn too_many_codes_are_the_first_doubtful_ones() {
+        for (rate, tokens, vocabulary) in
+            [(50.0, 1, LARGE), (50.0, 10, LARGE), (25.0, 7, 79), (25.0, 23, 79), (21.5, 3, 79)]
+        {
+            let many = too_many(rate, tokens, vocabulary);
+            let doubted = |codes: usize| doubt(&varied(codes), rate, tokens, vocabulary, false);
+            assert_eq!(doubted(many), Some("is too long for its text"));
+            assert_eq!(doubted(many - 1), None);
         }
     }
 

@@ -15,12 +15,12 @@ use crate::models::flow::{Path, SolveOptions, solve_onward};
 use crate::readback::values;
 use crate::{Error, Result};
 
-use super::decode::Decoding;
+use super::decode::{DecodeOptions, Decoding};
 use super::finish::audible;
 use super::networks::check_codes;
 use super::options::{Options, Streaming};
 use super::pace::Made;
-use super::plausible::doubt;
+use super::plausible::{doubt, too_many};
 use super::progress::{Stage, Timings};
 use super::synthesize::{Conditioning, Noise, Synthesizer, observe, stream};
 use super::voice::Voice;
@@ -208,6 +208,10 @@ impl Synthesizer {
             self.decode(segment, wanted, options, timings, observer).await?;
         }
         let last = segment.decoding.is_over();
+        if last && options.streams() {
+            // Too late for another attempt, but not to be told.
+            self.is_doubtful(segment);
+        }
         let codes = segment.decoding.settled();
         check_codes(codes, self.codebook())?;
 
@@ -282,11 +286,21 @@ impl Synthesizer {
         let prefill = async {
             let gpt = &self.networks.gpt;
             let prefix = gpt.prefix(conditioning.0.clone(), ids, self.language(options))?;
-            let decoding = Decoding::start(gpt, prefix, &options.decode).await?;
+            let decoding = Decoding::start(gpt, prefix, &self.decode_options(ids.len(), options)).await?;
             let rows = decoding.rows();
             Ok((decoding, self.works().prefill(rows)))
         };
         timings.measure_work_async(Stage::Prefill, prefill).await
+    }
+
+    /// Where implausible segments are not wanted, babble ends as soon as it is sure to be that.
+    fn decode_options(&self, tokens: usize, options: &Options) -> DecodeOptions {
+        let mut decode = options.decode.clone();
+        if options.retries > 0 {
+            let longest = too_many(self.code_rate(), tokens, self.config.gpt.text_tokens);
+            decode.max_codes = decode.max_codes.min(longest);
+        }
+        decode
     }
 
     /// Goes on until `wanted` codes are settled.

@@ -215,14 +215,15 @@ impl Utterance {
             spoken = timings.measure_async(Stage::Text, found).await?;
             let codes = segment.codes();
             let of = format!("segment {} of {count}", index + 1);
-            if !codes.stopped {
-                let limit = options.decode.max_codes;
+            let limit = options.decode.max_codes;
+            if !codes.stopped && codes.codes.len() >= limit {
                 self.warnings.push(format!(
                     "{of} reached the limit of {limit} codes and may be cut off: raise --max-codes or shorten --segment-tokens"
                 ));
             }
             if let Some(doubt) = segment.doubt() {
-                self.warnings.push(format!("{of} {doubt}: try another --seed, or more --retries"));
+                let cut = if codes.stopped || codes.codes.len() >= limit { "" } else { " and was cut off" };
+                self.warnings.push(format!("{of} {doubt}{cut}: try another --seed, or more --retries"));
             }
             self.codes += codes.codes.len();
             self.spoken += 1;

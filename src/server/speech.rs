@@ -115,7 +115,8 @@ pub struct Settings {
     /// Milliseconds over which every segment dies away at its end.
     #[schema(maximum = 1000)]
     pub tail_fade: Option<u32>,
-    /// How often a segment is made anew that is too long or too short for its text, or repeats itself; not in streams.
+    /// How often a segment is made anew that is too long or too short for its text, or repeats itself; not in streams. If it
+    /// is not 0, a segment is cut off where no speech of its text can last so long, in streams too.
     #[schema(maximum = 10)]
     pub retries: Option<u32>,
     /// Seconds of a stream's first piece; every further one is twice as long. If not given, pieces are as short as the speed

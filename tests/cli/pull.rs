@@ -124,7 +124,13 @@ fn a_model_is_fetched_imported_and_speaks() {
     assert_eq!(pull.run(&["--dtype", "f16"]).status.code(), Some(2));
     pull.succeeds(&["--dtype", "f16", "--force", "--keep-originals"]);
     pull.hub.forget();
+    pull.succeeds(&["--force", "--offline", "--keep-originals", "--quantize", "q8"]);
+    let model_size = |file: &str| std::fs::metadata(pull.path("m/tiny").join(file)).unwrap().len();
+    let inspected = indextts(&["models", "inspect", text(&pull.path("m/tiny"))]);
+    assert!(String::from_utf8_lossy(&inspected.stdout).contains("q8"), "{inspected:?}");
+    let small = model_size("gpt.bpk");
     pull.succeeds(&["--force", "--offline"]);
+    assert!(small < model_size("gpt.bpk") / 2, "8 bits take {small} bytes");
     assert!(pull.hub.requests().is_empty() && !pull.path("m/tiny.originals").exists());
     let stderr = pull.run(&["--force", "--offline"]).stderr;
     assert!(String::from_utf8_lossy(&stderr).contains("gpt.pth"));

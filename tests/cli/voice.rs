@@ -4,7 +4,7 @@ use std::process::{Output, Stdio};
 use std::time::Instant;
 
 use crate::say::{indextts, model, program, text, voice};
-use crate::support::{import, official_directory, without_clip};
+use crate::support::{golden, import, official_directory, without_clip};
 
 /// A directory of voices and what is made beside it.
 struct Shelf(tempfile::TempDir);
@@ -70,6 +70,37 @@ fn a_stored_voice_speaks_as_its_clip_does() {
     let stderr = String::from_utf8_lossy(&unknown.stderr);
     assert_eq!(unknown.status.code(), Some(1), "{stderr}");
     assert!(stderr.contains("emil") && stderr.contains("dora"), "{stderr}");
+}
+
+/// Each part of a dialogue is spoken as by its speaker alone, however often they take turns.
+#[test]
+fn speakers_take_turns_inside_a_text() {
+    let shelf = Shelf::new();
+    let (one, other) = (voice(), golden("e2e/emo.wav"));
+    shelf.done(&["create", "anna", text(&one), "--model", text(model())]);
+    shelf.done(&["create", "bert", text(&other), "--model", text(model())]);
+    let (voices, path) = (shelf.path("voices"), shelf.path("out.wav"));
+    let say = |words: &str, voice: &str| -> Vec<i16> {
+        let base = ["-q", "say", words, "--voice", voice, "--model", text(model()), "--voices", text(&voices)];
+        let quick = ["--max-codes", "12", "--steps", "2", "--no-trim", "--retries", "0", "-o", text(&path)];
+        let output = indextts(&[&base[..], &quick].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        hound::WavReader::open(&path).unwrap().into_samples().map(Result::unwrap).collect()
+    };
+    let dialogue = say("HELLO [voice:bert] WORLD [voice] HELLO", "anna");
+    // The same texts at the same places, all by one of them; every part has as many codes: the limit.
+    let anna = say("HELLO [voice:anna] WORLD [voice] HELLO", "anna");
+    let by_bert = say("[voice:bert] HELLO [voice:bert] WORLD [voice:bert] HELLO", "anna");
+    assert_eq!((dialogue.len(), by_bert.len()), (anna.len(), anna.len()));
+    let third = anna.len() / 3;
+    // Well inside each part, away from the silence between them.
+    let (first, second, last) =
+        (0..third / 2, third + third / 4..2 * third - third / 4, anna.len() - third / 2..anna.len());
+    assert_eq!(dialogue[first.clone()], anna[first.clone()]);
+    assert_eq!(dialogue[last.clone()], anna[last.clone()]);
+    assert_ne!(dialogue[second.clone()], anna[second.clone()]);
+    assert_eq!(dialogue[second.clone()], by_bert[second]);
+    assert_ne!(dialogue[first.clone()], by_bert[first]);
 }
 
 #[test]

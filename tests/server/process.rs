@@ -3,6 +3,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
 use reqwest::StatusCode;
+use serde_json::Value;
 
 use crate::harness::{body, model};
 
@@ -50,6 +51,31 @@ async fn it_says_where_it_listens_logs_no_text_and_ends_on_sigterm() {
     let log = log.join("\n");
     assert!(log.contains("/v1/audio/speech") && log.contains("stopped"), "{log}");
     assert!(!log.contains("HELLO"), "{log}");
+}
+
+/// One JSON object a line, with what an operator searches for and nothing of what was said.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_can_be_json() {
+    let voices = tempfile::tempdir().unwrap();
+    let (mut process, address) = start(&["--voices", voices.path().to_str().unwrap(), "--log-format", "json"]);
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let speech = client.post(format!("{address}/v1/audio/speech")).header("x-request-id", "request-7");
+    let speech = speech.json(&body("HELLO WORLD.", 0)).send().await.unwrap();
+    assert_eq!(speech.status(), StatusCode::OK);
+    drop((speech, client));
+    let id = process.0.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    assert!(process.0.wait().unwrap().success());
+    let lines: Vec<String> = BufReader::new(process.0.stderr.take().unwrap()).lines().map(Result::unwrap).collect();
+    let log: Vec<Value> =
+        lines.iter().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect();
+    let accepted = log.iter().find(|line| line["message"] == "speech accepted").unwrap_or_else(|| panic!("{lines:?}"));
+    assert_eq!(accepted["characters"], 12);
+    assert_eq!(accepted["span"]["path"], "/v1/audio/speech");
+    assert_eq!(accepted["span"]["id"], "request-7");
+    assert!(log.iter().all(|line| line["timestamp"].is_string() && line["level"].is_string()));
+    assert!(!lines.concat().contains("HELLO"), "{lines:?}");
 }
 
 #[test]

@@ -102,6 +102,34 @@ async fn length_ends_and_loudness_are_as_asked() {
     assert!((loudness + 30.0).abs() < 0.2, "{loudness} LUFS");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn half_the_speed_takes_twice_the_time() {
+    let server = Server::start(|_| {});
+    let length = async |speed: f64| {
+        let fields = json!({ "max_codes": 60, "trim": false, "speed": speed, "response_format": "pcm" });
+        server.spoken(with(body("HELLO", 7), fields)).await.len() / 2
+    };
+    let usual = length(1.0).await;
+    for speed in [0.5, 2.0] {
+        let (got, want) = (length(speed).await, usual as f64 / speed);
+        // A frame of the mel more or less.
+        assert!((got as f64 - want).abs() <= 256.0, "speed {speed}: {got} samples, {want} wanted");
+    }
+}
+
+/// A mark changes the speaker, and only with `markup` is it one.
+#[tokio::test(flavor = "multi_thread")]
+async fn speakers_change_inside_a_text() {
+    let server = Server::start(|_| {});
+    let spoken = async |text: &str, fields: Value| server.spoken(with(body(text, 7), fields)).await;
+    let bert = spoken("HELLO", json!({ "voice": "bert" })).await;
+    assert_eq!(spoken("[voice:bert] HELLO", json!({ "voice": "anna", "markup": true })).await, bert);
+    let ssml = "<speak><voice name='bert'>HELLO</voice></speak>";
+    assert_eq!(spoken(ssml, json!({ "voice": "anna", "markup": true })).await, bert);
+    assert_ne!(spoken("HELLO", json!({ "voice": "anna" })).await, bert);
+    assert_ne!(spoken("[voice:bert] HELLO", json!({ "voice": "anna" })).await, bert);
+}
+
 /// Without a seed and a length the pieces of a stream follow the machine's speed, which changes no code: all samples come.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_at_the_pace_of_the_machine_is_complete() {

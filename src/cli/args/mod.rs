@@ -20,7 +20,7 @@ pub use precision::{PrecisionArgs, QuantizeArg, WeightsArg};
 pub use sampling::{EmotionArgs, PositionsArg, SamplingArgs};
 pub use say::{ReadingArgs, Say, Text};
 #[cfg(feature = "serve")]
-pub use serve::Serve;
+pub use serve::{LogFormat, Serve};
 pub use voice::{VoiceCommand, VoiceCreate, VoiceExport, VoiceImport, VoiceName, VoiceRefresh, VoiceShow, VoicesDir};
 
 /// Zero-shot voice cloning with emotion control.

@@ -116,7 +116,8 @@ pub struct SamplingArgs {
     #[arg(long)]
     pub no_trim: bool,
 
-    /// How often a segment is made anew that is too long or too short for its text, or repeats itself, 1
+    /// How often a segment is made anew that is too long or too short for its text, or repeats itself, 3; with 0 it is not cut
+    /// off where no speech of its text can last so long, either
     #[arg(long, value_name = "N")]
     pub retries: Option<u32>,
 }

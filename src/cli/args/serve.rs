@@ -1,10 +1,16 @@
 //! The server.
-use clap::Args as ClapArgs;
+use clap::{Args as ClapArgs, ValueEnum};
 use indextts::server::ServeOptions;
 
 use super::super::device::DeviceArg;
 use super::super::model::ModelArg;
 use super::{PrecisionArgs, ReadingArgs, VoicesDir};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
 
 #[derive(Debug, ClapArgs)]
 pub struct Serve {
@@ -61,6 +67,10 @@ pub struct Serve {
     /// Largest uploaded clip, megabytes
     #[arg(long, value_name = "MB", default_value_t = 32)]
     pub max_upload: usize,
+
+    /// How the log is written to standard error: a line to read, or a JSON object, each
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
 
     /// What running requests get to end when the server stops, seconds
     #[arg(long, value_name = "S", default_value_t = 30)]
