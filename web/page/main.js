@@ -212,6 +212,7 @@ function finish({ seconds, first, wall, warnings }) {
   $("download").href = link;
   $("download").hidden = false;
   $("play").disabled = false;
+  if (player.playing) $("play").textContent = "Stop";
   const row = (stage, time) => {
     const line = document.createElement("tr");
     const head = document.createElement("th");
@@ -334,5 +335,5 @@ drop.ondrop = event => {
   const [file] = event.dataTransfer.files;
   if (file) addFile(file).catch(fail);
 };
-addEventListener("resize", () => draw($("wave"), speech));
+addEventListener("resize", showPlaying);
 start().catch(fail);
