@@ -4,25 +4,26 @@
     python benches/load.py --clients 50 --minutes 10
     python benches/load.py --url http://127.0.0.1:8080 --pid PID        # a server that runs already
 
-Needs the package httpx. Every client repeats a few requests (text, voice, seed), whole or streamed. Before the load each of them
+Every client repeats a few requests (text, voice, seed), whole or streamed. Before the load each of them
 is asked once, alone; every later answer must have the same bytes, so a mixed-up, damaged or cut answer shows. The server has
 fewer places than there are clients, so that some are told to come back (429) and do, after the time they are told; the time they
 wait counts. Some clients hang up in the middle of a stream, as people do. Prints Markdown; exits with 1 if an answer was wrong or
 failed.
 """
 import argparse
-import asyncio
 import contextlib
 import hashlib
+import http.client
 import itertools
 import json
 import random
 import statistics
 import subprocess
+import sys
+import threading
 import time
+import urllib.parse
 from pathlib import Path
-
-import httpx
 
 TEXTS = ["The train to the coast leaves at nine.", "Could you open the window? It is rather warm in here.",
          "She read the letter twice. Then she put it back. Nobody asked what it said, and the evening went on."]
@@ -32,76 +33,90 @@ PARTS = {"start": (0.1, 0.3), "middle": (0.45, 0.65), "end": (0.8, 1.0)}
 
 
 class Load:
-    def __init__(self, args, http, url, voices):
-        self.args, self.http, self.url = args, http, url
+    def __init__(self, args, url, voices):
+        self.args, self.address = args, urllib.parse.urlsplit(url).netloc
         self.cases = list(itertools.product(TEXTS, voices, SEEDS, (False, True)))
-        self.right = {}
+        self.right, self.lock = {}, threading.Lock()
         self.reset()
 
     def reset(self):
         self.first, self.last, self.audio = [], [], 0.0
-        self.wrong, self.busy, self.came_back, self.left, self.failed = [], 0, 0, 0, []
+        self.wrong, self.failed = [], []
+        self.busy = self.came_back = self.left = 0
 
-    async def client(self, number, end):
+    def client(self, number, end):
         draw = random.Random(number)
         while time.monotonic() < end:
             case = draw.choice(self.cases)
-            await self.request(case, case[3] and draw.random() < self.args.leave)
+            self.request(case, case[3] and draw.random() < self.args.leave)
 
-    async def request(self, case, leaves=False):
+    def request(self, case, leaves=False):
         """Asks until there is a place, and keeps what came of it."""
+        try:
+            self.ask(case, leaves)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            with self.lock:
+                self.failed.append(repr(error))
+
+    def ask(self, case, leaves):
         text, voice, seed, stream = case
         body = {"input": text, "voice": voice, "seed": seed, "response_format": "pcm", "stream": stream} | self.args.fields
         start, first, refused = time.monotonic(), None, 0
-        try:
-            while True:
-                digest, size = hashlib.sha256(), 0
-                async with self.http.stream("POST", f"{self.url}/v1/audio/speech", json=body) as answer:
-                    if answer.status_code != 429:
-                        answer.raise_for_status()
-                        async for piece in answer.aiter_bytes():
-                            first = first or time.monotonic() - start
-                            digest.update(piece)
-                            size += len(piece)
-                            if leaves:
+        while True:
+            with contextlib.closing(http.client.HTTPConnection(self.address, timeout=3600)) as connection:
+                connection.request("POST", "/v1/audio/speech", json.dumps(body), {"content-type": "application/json"})
+                answer = connection.getresponse()
+                if answer.status == 200:
+                    digest, size = hashlib.sha256(), 0
+                    while piece := answer.read1(1 << 16):
+                        first = first or time.monotonic() - start
+                        digest.update(piece)
+                        size += len(piece)
+                        if leaves:
+                            with self.lock:
                                 self.left += 1
-                                return
-                        break
-                    seconds = int(answer.headers["retry-after"])
-                refused += 1
+                            return
+                    break
+                if answer.status != 429:
+                    raise ValueError(f"{answer.status}: {answer.read().decode(errors='replace')}")
+                seconds = int(answer.headers["retry-after"])
+            refused += 1
+            with self.lock:
                 self.busy += 1
-                await asyncio.sleep(seconds)
-        except (httpx.HTTPError, KeyError, ValueError) as error:
-            self.failed.append(repr(error))
-            return
-        self.came_back += refused > 0
-        if stream:
-            self.first.append(first)
-        self.last.append(time.monotonic() - start)
-        self.audio += size / 2 / self.args.rate
-        if self.right.setdefault(case, digest.digest()) != digest.digest():
-            owner = next((other for other, right in self.right.items() if right == digest.digest()), "nobody")
-            self.wrong.append(f"the answer to {case} is that to {owner}")
+            time.sleep(seconds)
+        took = time.monotonic() - start
+        with self.lock:
+            self.came_back += refused > 0
+            self.first += [first] if stream else []
+            self.last.append(took)
+            self.audio += size / 2 / self.args.rate
+            if self.right.setdefault(case, digest.digest()) != digest.digest():
+                owner = next((other for other, right in self.right.items() if right == digest.digest()), "nobody")
+                self.wrong.append(f"the answer to {case} is that to {owner}")
 
-    async def alone(self):
+    def alone(self):
         """The answers that all later ones must equal; the speed with one client, in seconds of speech a second."""
         start = time.monotonic()
         for case in self.cases:
-            await self.request(case)
+            self.request(case)
         if len(self.right) < len(self.cases):
             raise SystemExit(f"alone, some requests failed: {self.failed}")
-        if len(set(self.right.values())) < len(self.cases) - len(self.cases) // 2:
-            raise SystemExit("alone, requests with unlike texts, voices or seeds were answered alike: nothing can be told apart")
+        # Whole or streamed may be the same; text, voice and seed may not.
+        if len(set(self.right.values())) < len(self.cases) // 2:
+            raise SystemExit("alone, unlike requests were answered alike: nothing can be told apart")
         return self.audio / (time.monotonic() - start)
 
-    async def run(self, clients, minutes, pid):
+    def run(self, clients, minutes, pid):
         """Keeps `clients` busy; true if all was right."""
         self.reset()
         start, memory = time.monotonic(), []
         end = start + 60 * minutes
-        jobs = [self.client(number, end) for number in range(clients)]
-        jobs += [watch(pid, end, memory)] if pid else []
-        await asyncio.gather(*jobs)
+        threads = [threading.Thread(target=self.client, args=(number, end)) for number in range(clients)]
+        threads += [threading.Thread(target=watch, args=(pid, end, memory))] if pid else []
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
         took = time.monotonic() - start
         print(f"\n### {clients} client{'s' * (clients > 1)}, {minutes:g} minutes\n")
         print(f"{len(self.last)} answers, each compared with the one of {len(self.cases)} that were asked alone before: "
@@ -113,6 +128,7 @@ class Load:
         print_memory(memory)
         for error in sorted(set(self.wrong + self.failed)):
             print(f"\n{error}")
+        sys.stdout.flush()
         return bool(self.last) and not self.wrong and not self.failed
 
 
@@ -122,11 +138,11 @@ def resident(pid):
     return pages * 4096 / 1e6
 
 
-async def watch(pid, end, samples):
+def watch(pid, end, samples):
     start = time.monotonic()
     while time.monotonic() < end:
         samples.append((time.monotonic() - start, resident(pid)))
-        await asyncio.sleep(0.5)
+        time.sleep(0.5)
 
 
 def percentiles(name, values):
@@ -167,7 +183,16 @@ def server(args):
         child.wait()
 
 
-async def main():
+def get(url, path):
+    with contextlib.closing(http.client.HTTPConnection(urllib.parse.urlsplit(url).netloc, timeout=60)) as connection:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        if answer.status != 200:
+            raise SystemExit(f"{path}: {answer.status}")
+        return json.load(answer)
+
+
+def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--indextts", default="target/release/indextts")
     parser.add_argument("--model", default="nano")
@@ -182,20 +207,16 @@ async def main():
     parser.add_argument("--rate", type=int, default=22050)
     args = parser.parse_args()
     counts = [int(count) for count in args.clients.split(",")]
-    limits = httpx.Limits(max_connections=max(counts) + 1)
     with server(args) as (url, pid):
-        async with httpx.AsyncClient(timeout=3600, limits=limits, trust_env=False) as http:
-            voices = (await http.get(f"{url}/v1/audio/voices")).raise_for_status().json()["data"]
-            load = Load(args, http, url, [voice["id"] for voice in voices if voice["usable"]][:args.voices])
-            alone = await load.alone()
-            print(f"`{args.model}` {args.options}: {alone:.2f} s of speech a second alone, "
-                  f"{resident(pid) if pid else 0:.0f} MB resident after that", flush=True)
-            right = [await load.run(count, args.minutes, pid) for count in counts]
-            health = (await http.get(f"{url}/health")).status_code
-    if health != 200:
-        raise SystemExit(f"afterwards /health says {health}")
+        voices = [voice["id"] for voice in get(url, "/v1/audio/voices")["data"] if voice["usable"]]
+        load = Load(args, url, voices[:args.voices])
+        alone = load.alone()
+        print(f"`{args.model}` {args.options}: {alone:.2f} s of speech a second alone, "
+              f"{resident(pid) if pid else 0:.0f} MB resident after that", flush=True)
+        right = [load.run(count, args.minutes, pid) for count in counts]
+        print(f"\nafterwards: {get(url, '/health')}")
     raise SystemExit(0 if all(right) else 1)
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()

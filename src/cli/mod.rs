@@ -24,6 +24,7 @@ mod text;
 mod voice;
 mod warmup;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -89,7 +90,9 @@ pub fn run() -> ExitCode {
         _ => "debug",
     };
     let filter = EnvFilter::try_from_env("INDEXTTS_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Colours are for a terminal; in a file they are in the way.
+    let colours = std::io::stderr().is_terminal();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
     // The lines of a server are read later, those of a command at once.
     match (serves, json) {
         (true, true) => log.json().flatten_event(true).with_span_list(false).init(),

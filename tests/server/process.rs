@@ -51,6 +51,7 @@ async fn it_says_where_it_listens_logs_no_text_and_ends_on_sigterm() {
     let log = log.join("\n");
     assert!(log.contains("/v1/audio/speech") && log.contains("stopped"), "{log}");
     assert!(!log.contains("HELLO"), "{log}");
+    assert!(!log.contains('\x1b'), "colours in a file: {log}");
 }
 
 /// One JSON object a line, with what an operator searches for and nothing of what was said.
