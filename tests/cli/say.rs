@@ -244,32 +244,30 @@ fn markup_and_durations_are_obeyed() {
     assert_ne!(say(&["HELLO [pause:700ms]", "--plain-text"]).len(), say(&["HELLO [pause:700ms]"]).len());
 }
 
-/// The tiny model babbles to the limit of its codes, far too long for two letters: it is made anew, cut where no speech of the
-/// text can last so long, and told.
+/// The tiny model drawn from so hot that it sometimes babbles for longer than two letters can take: then the segment is made
+/// anew, and cut off and told where that does not help.
 #[test]
-fn an_implausible_segment_is_made_anew_and_cut_and_told() {
+fn an_implausible_segment_is_made_anew_or_cut_and_told() {
     let (voice, directory) = (voice(), tempfile::tempdir().unwrap());
-    let say = |retries: &str, more: &[&str]| {
-        let output = directory.path().join("out.wav");
+    let say = |seed: u32, retries: &str| {
+        let (output, seed) = (directory.path().join("out.wav"), seed.to_string());
         let base = ["-v", "say", "HI", "--model", text(model()), "--voice", text(&voice), "-o", text(&output)];
-        let quick = ["--max-codes", "400", "--steps", "1", "--no-trim", "--beams", "1", "--retries", retries];
-        let said = indextts(&[&base[..], &quick, more].concat());
+        let quick = ["--max-codes", "152", "--steps", "1", "--no-trim", "--beams", "1", "--seed", &seed];
+        let hot = ["--temperature", "9", "--top-k", "0", "--top-p", "1", "--retries", retries];
+        let said = indextts(&[&base[..], &quick, &hot].concat());
         let stderr = String::from_utf8(said.stderr).unwrap();
         assert!(said.status.success(), "{stderr}");
-        (std::fs::read(&output).unwrap(), stderr.matches("once more").count(), stderr)
+        (std::fs::read(&output).unwrap(), stderr)
     };
-    let (whole, again, stderr) = say("0", &[]);
-    assert_eq!(again, 0);
-    assert!(stderr.contains("reached the limit of 400 codes"), "{stderr}");
-    assert!(stderr.contains("segment 1 of 1 is too long for its text: try"), "{stderr}");
-    let (other, again, stderr) = say("2", &[]);
-    assert_eq!(again, 2, "{stderr}");
-    assert!(stderr.contains("is too long for its text and was cut off"), "{stderr}");
-    let (once, again, _) = say("1", &[]);
-    assert_eq!(again, 1);
-    assert_eq!(once.len(), other.len());
-    assert_ne!(once, other, "made anew with the same random numbers");
-    assert!(2 * other.len() < whole.len(), "{} of {} bytes", other.len(), whole.len());
+    let told = "segment 1 of 1 is too long for its text";
+    let babble = |seed: &u32| say(*seed, "0").1.contains(told);
+    let seed = (0..40).find(babble).expect("no seed of forty babbles");
+    let (whole, stderr) = say(seed, "0");
+    assert!(!stderr.contains("once more") && !stderr.contains("was cut off"), "{stderr}");
+    let (other, stderr) = say(seed, "1");
+    assert_eq!(stderr.matches("once more").count(), 1, "{stderr}");
+    assert_eq!(stderr.contains(told), stderr.contains("too long for its text and was cut off"), "{stderr}");
+    assert!(other.len() < whole.len(), "{} of {} bytes", other.len(), whole.len());
 }
 
 #[test]
