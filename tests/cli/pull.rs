@@ -130,7 +130,6 @@ fn a_model_is_fetched_imported_and_speaks() {
     assert!(String::from_utf8_lossy(&inspected.stdout).contains("q8"), "{inspected:?}");
     let small = model_size("gpt.bpk");
     pull.succeeds(&["--force", "--offline"]);
-    // Embeddings and norms, which a tiny model is full of, stay as they are.
     assert!(small < model_size("gpt.bpk"), "8 bits take {small} bytes");
     assert!(pull.hub.requests().is_empty() && !pull.path("m/tiny.originals").exists());
     let stderr = pull.run(&["--force", "--offline"]).stderr;
