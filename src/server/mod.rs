@@ -74,7 +74,7 @@ pub struct ServeOptions {
 }
 
 impl ServeOptions {
-    /// TODO measured
+    /// A few, so that no first chunk waits long for the codes of others; not yet chosen by measurement.
     pub const TOGETHER: usize = 4;
 
     pub fn new(model: impl Into<String>, voices: VoiceStore) -> Self {
