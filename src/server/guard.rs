@@ -2,6 +2,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use axum::body::HttpBody;
 use axum::extract::{Request, State};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
@@ -106,6 +107,17 @@ fn allowed(headers: &HeaderMap, origins: &[String]) -> bool {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let own = origin_authority(origin);
     origins.iter().any(|allowed| allowed == origin) || own.is_some_and(|own| Some(own.as_str()) == host)
+}
+
+/// Says that the connection ends where a request may have been refused before all of it was read: a client that keeps such a
+/// connection for its next request would lose that one.
+pub async fn last_word(request: Request, next: Next) -> Response {
+    let has_body = !request.body().is_end_stream();
+    let mut response = next.run(request).await;
+    if has_body && response.status().is_client_error() {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 /// Keeps browsers from taking an answer for something else than it says it is.

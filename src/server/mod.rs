@@ -220,6 +220,7 @@ fn router(app: App) -> Router {
         .layer(RequestBodyDeadlineLayer::new(limits.body))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(guard::no_sniffing))
+        .layer(from_fn(guard::last_word))
         .layer(PropagateRequestIdLayer::new(request_id.clone()))
         .layer(
             TraceLayer::new_for_http()
