@@ -74,7 +74,8 @@ pub struct ServeOptions {
 }
 
 impl ServeOptions {
-    /// A few, so that no first chunk waits long for the codes of others; not yet chosen by measurement.
+    /// With nano and eight clients, first audio comes in 0.83 s instead of 1.0 s with one at a time, at the same throughput
+    /// (`benches/results/2026-11-26-server-load.md`).
     pub const TOGETHER: usize = 4;
 
     pub fn new(model: impl Into<String>, voices: VoiceStore) -> Self {
