@@ -2,9 +2,9 @@
 
     python resume.py --data DIR --model ../models/nano [--fresh gpt:emo_]
 
-Writes DATA/stages/NAME/state.pt of the encoder, CAMPPlus, s2mel and its distillation (the shipped DiT for both), the GPT and the
-vocoder, the statistics of features and mels, and the lexicon. The import's key tables are read backwards, so every tensor of the model must have a place, and every tensor of a
-network a source. `--fresh STAGE:PREFIX` leaves the tensors of a stage that begin with the prefix as they are initialised.
+Writes DATA/stages/NAME/state.pt of the encoder, CAMPPlus, s2mel and its distillation (the shipped DiT for both), the GPT and
+the vocoder, the statistics of features and mels, and the lexicon. The import's key tables are read backwards, so every tensor of
+the model must have a place, and every tensor of a network a source. `--fresh STAGE:PREFIX` leaves the tensors of a stage that begin with the prefix as they are initialised.
 What only training has (optimizers, discriminators, heads) starts anew. A stage that exists is not touched.
 """
 import argparse
