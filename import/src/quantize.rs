@@ -64,10 +64,21 @@ impl Quantize {
             }
             scales.extend(largest.iter().map(|largest| {
                 let largest = if self == Self::Q8 { largest.abs() } else { *largest };
-                f16::from_f32((largest / limit / UNIT).clamp(-6.0e4, 6.0e4)).to_f32() * UNIT
+                self.kept(largest / limit / UNIT).to_f32() * UNIT
             }));
         }
         scales
+    }
+
+    /// In half precision: with eight bits not above what the largest asks for, with four not below, as programs do it.
+    fn kept(self, scale: f32) -> f16 {
+        let exact = scale.clamp(-6.0e4, 6.0e4);
+        let near = f16::from_f32(exact);
+        match self {
+            Self::Q8 if near.to_f32().abs() > exact.abs() => f16::from_bits(near.to_bits() - 1),
+            Self::Q4 if near.to_f32().abs() < exact.abs() => f16::from_bits(near.to_bits() + 1),
+            _ => near,
+        }
     }
 
     /// The values of `weight` `[inputs, outputs]` under its `scales`.

@@ -98,15 +98,23 @@ pub fn packed_linear_add<const D: usize>(
     bias: Option<Tensor<1>>,
     sum: Tensor<D>,
 ) -> Tensor<D> {
+    add_rows(x, bias, sum, |x, bias, sum| {
+        let [x, weight, bias] = [x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch()];
+        Tensor::from_dispatch(<Dispatch as CpuKernels>::linear_add(x, weight, bias, sum.into_dispatch()))
+    })
+}
+
+/// `product` of rows, a bias (zeros for none) and what is added to, for tensors of any rank.
+pub(super) fn add_rows<const D: usize>(
+    x: Tensor<D>,
+    bias: Option<Tensor<1>>,
+    sum: Tensor<D>,
+    product: impl FnOnce(Tensor<2>, Tensor<1>, Tensor<2>) -> Tensor<2>,
+) -> Tensor<D> {
     let (inputs, dims) = (x.dims()[D - 1], sum.dims());
-    let outputs = dims[D - 1];
-    let rows = dims[..D - 1].iter().product();
-    let (x, sum): (Tensor<2>, Tensor<2>) = (x.reshape([rows, inputs]), sum.reshape([rows, outputs]));
+    let (rows, outputs) = (dims[..D - 1].iter().product(), dims[D - 1]);
     let bias = bias.unwrap_or_else(|| Tensor::zeros([outputs], &x.device()));
-    let [x, weight, bias] = [x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch()];
-    let y: Tensor<2> =
-        Tensor::from_dispatch(<Dispatch as CpuKernels>::linear_add(x, weight, bias, sum.into_dispatch()));
-    y.reshape(dims)
+    product(x.reshape([rows, inputs]), bias, sum.reshape([rows, outputs])).reshape(dims)
 }
 
 /// A convolution over time as a product with windows of `kernel` frames, `dilation` apart: `x` `[batch, time, channels]`,

@@ -8,6 +8,7 @@ pub use super::cpu::integer::{Bits, QuantizedWeight};
 
 use super::Activation;
 use super::cpu::CpuKernels;
+use super::linear::add_rows;
 use super::on_cpu;
 
 /// `x · weight + bias`: `[.., inputs]` -> `[.., outputs]`, after `then` if there is one. On the CPU rows are rounded to 8
@@ -45,15 +46,10 @@ pub fn quantized_linear_add<const D: usize>(
     bias: Option<Tensor<1>>,
     sum: Tensor<D>,
 ) -> Tensor<D> {
-    let (inputs, dims) = (x.dims()[D - 1], sum.dims());
-    let outputs = dims[D - 1];
-    let rows = dims[..D - 1].iter().product();
-    let (x, sum): (Tensor<2>, Tensor<2>) = (x.reshape([rows, inputs]), sum.reshape([rows, outputs]));
-    let bias = bias.unwrap_or_else(|| Tensor::zeros([outputs], &x.device()));
-    let [x, bias, sum] = [x.into_dispatch(), bias.into_dispatch(), sum.into_dispatch()];
-    let y: Tensor<2> =
-        Tensor::from_dispatch(<Dispatch as CpuKernels>::quantized_linear_add(x, bias, sum, weight.clone()));
-    y.reshape(dims)
+    add_rows(x, bias, sum, |x, bias, sum| {
+        let [x, bias, sum] = [x.into_dispatch(), bias.into_dispatch(), sum.into_dispatch()];
+        Tensor::from_dispatch(<Dispatch as CpuKernels>::quantized_linear_add(x, bias, sum, weight.clone()))
+    })
 }
 
 /// The weight that products are made with, `[inputs, outputs]`.

@@ -63,6 +63,18 @@ impl Bits {
         }
     }
 
+    /// The scale of a group, as it is kept: with eight bits not above what the largest asks for, so that no step is longer;
+    /// with four not below, so that the largest with the other sign is not more than a step away.
+    fn scale(self, largest: f32) -> f16 {
+        let exact = (largest / self.limit() / UNIT).clamp(-6.0e4, 6.0e4);
+        let near = f16::from_f32(exact);
+        match self {
+            Self::Eight if near.to_f32().abs() > exact.abs() => f16::from_bits(near.to_bits() - 1),
+            Self::Four if near.to_f32().abs() < exact.abs() => f16::from_bits(near.to_bits() + 1),
+            _ => near,
+        }
+    }
+
     /// Bytes of a group of inputs in a panel.
     fn group_bytes(self) -> usize {
         match self {
@@ -102,7 +114,7 @@ impl QuantizedWeight {
                     };
                     let largest = (0..GROUP).map(at).fold(0f32, |m, v| if v.abs() > m.abs() { v } else { m });
                     // Values are rounded against the scale as it is kept, so its own rounding costs nothing.
-                    scales[c] = f16::from_f32((largest / bits.limit() / UNIT).clamp(-6.0e4, 6.0e4));
+                    scales[c] = bits.scale(largest);
                     let scale = scales[c].to_f32() * UNIT;
                     let inverse = if scale != 0.0 { 1.0 / scale } else { 0.0 };
                     for i in 0..GROUP {

@@ -18,9 +18,9 @@ pub fn rotate(x: &mut [f32], [time, width, heads]: [usize; 3], cos: &[f32], sin:
     let (arch, count) = (arch(), (CHUNK / width).max(1));
     x.par_chunks_mut(count * width).enumerate().for_each(|(chunk, x)| {
         for (row, x) in (chunk * count..).zip(x.chunks_exact_mut(width)) {
-            let position = row % time;
-            let angles = |table: &'_ [f32]| position * size..(position + 1) * size.min(table.len());
-            arch.dispatch(Row { x: &mut x[..heads * size], cos: &cos[angles(cos)], sin: &sin[angles(sin)] });
+            let first = row % time * size;
+            let (cos, sin) = (&cos[first..][..size], &sin[first..][..size]);
+            arch.dispatch(Row { x: &mut x[..heads * size], cos, sin });
         }
     });
 }

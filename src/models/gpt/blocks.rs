@@ -84,8 +84,8 @@ impl Block {
             first += count;
             cache.attend(part, self.heads)
         });
-        let attended: Vec<_> = attended.collect();
-        self.finish(x, Tensor::cat(attended, 0))
+        let attended = Tensor::cat(attended.collect(), 0);
+        self.finish(x, attended)
     }
 
     /// What follows attention.
