@@ -163,7 +163,7 @@ fn wave() {
     .expect("the sizes of 2.0");
     let device = Device::flex();
     let frames = FRAMES[1];
-    let vocoder = PackedBigVgan::from(config.init(&device).map(&mut Random));
+    let vocoder = PackedBigVgan::new(config.init(&device).map(&mut Random), WeightType::F32);
     let machine = Machine::measure();
     let seconds = median(|| {
         vocoder.forward(random([1, 80, frames]));

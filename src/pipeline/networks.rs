@@ -96,7 +96,7 @@ impl Networks {
         };
         let w2v_bert = || load_packed(config.w2v_bert.init(device), files, "w2v_bert.bpk", kept, device);
         let s2mel = || load_packed(config.s2mel.init(device), files, "s2mel.bpk", kept, device);
-        let vocoder = || Vocoder::load(WeightFile::open(files, "bigvgan.bpk")?, &config.bigvgan, device);
+        let vocoder = || Vocoder::load(WeightFile::open(files, "bigvgan.bpk")?, &config.bigvgan, kept, device);
         let codec = || {
             Ok(match &config.codec {
                 CodecConfig::Semantic(codec) => {
@@ -156,10 +156,10 @@ pub(crate) enum Vocoder {
 }
 
 impl Vocoder {
-    fn load(file: WeightFile, config: &BigVganConfig, device: &Device) -> Result<Self> {
+    fn load(file: WeightFile, config: &BigVganConfig, kept: WeightType, device: &Device) -> Result<Self> {
         let model = config.init(device);
         Ok(match on_cpu(device) {
-            true => Self::Packed(Box::new(file.load(model, PackedBigVgan::from)?)),
+            true => Self::Packed(Box::new(file.load(model, |model| PackedBigVgan::new(model, kept))?)),
             false => Self::Plain(Box::new(file.load(model, |model| model)?)),
         })
     }

@@ -3,7 +3,7 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::level::arch;
-use super::linear::registers;
+use super::linear::{Weight, registers};
 
 /// Output channels whose weights lie side by side.
 pub const BLOCK: usize = 8;
@@ -20,37 +20,38 @@ const STEP: usize = VECTORS * OVERRUN;
 /// With at least this many outputs, a tile's are shared out among threads.
 const MANY: usize = 64;
 
+/// What its tensors do not tell of a convolution.
+#[derive(Debug, Clone, Copy)]
+pub struct Shape {
+    pub taps: usize,
+    pub dilation: usize,
+    /// Whether the weight is one of [`winograd::pack_weight`](super::winograd::pack_weight).
+    pub winograd: bool,
+}
+
 /// The sizes of a convolution that keeps the length.
+#[derive(Debug, Clone, Copy)]
 pub struct Size {
-    batch: usize,
-    inputs: usize,
-    outputs: usize,
-    time: usize,
-    taps: usize,
-    dilation: usize,
+    pub batch: usize,
+    pub inputs: usize,
+    pub outputs: usize,
+    pub time: usize,
+    pub taps: usize,
+    pub dilation: usize,
 }
 
 impl Size {
-    /// From the dimensions of input `[batch, in, time]`, packed weights `[out / 8, in, taps, 8]` and bias `[out]`.
-    pub fn of(x: [usize; 3], weight: [usize; 4], bias: [usize; 1], dilation: usize) -> Self {
-        let [batch, inputs, time] = x;
-        let [blocks, weight_inputs, taps, block] = weight;
-        assert_eq!((weight_inputs, block), (inputs, BLOCK), "conv1d: the weights are for another input");
-        assert_eq!(blocks, bias[0].div_ceil(BLOCK), "conv1d: the bias is for another number of outputs");
-        assert_eq!(taps % 2, 1, "conv1d: an even kernel cannot keep the length");
-        Self { batch, inputs, outputs: bias[0], time, taps, dilation }
-    }
-
-    pub fn output_dims(&self) -> [usize; 3] {
-        [self.batch, self.outputs, self.time]
-    }
-
     pub fn outputs_len(&self) -> usize {
         self.batch * self.outputs * self.time
     }
 
+    /// Values of a weight of [`pack_weight`].
+    pub fn weight_len(&self) -> usize {
+        self.outputs.next_multiple_of(BLOCK) * self.inputs * self.taps
+    }
+
     /// Samples before the first that an output reads; as many after the last.
-    fn reach(&self) -> usize {
+    pub fn reach(&self) -> usize {
         self.dilation * (self.taps - 1) / 2
     }
 
@@ -67,12 +68,27 @@ impl Size {
     }
 }
 
-/// `out` `[batch, out, time]` becomes the convolution of `x`, or has it added.
-pub fn conv1d(x: &[f32], weight: &[f32], bias: &[f32], out: &mut [f32], size: &Size, add: bool) {
-    assert_eq!(x.len(), size.batch * size.inputs * size.time);
-    assert_eq!(weight.len(), size.outputs.div_ceil(BLOCK) * size.inputs * size.taps * BLOCK);
-    assert_eq!(bias.len(), size.outputs);
-    assert_eq!(out.len(), size.outputs_len());
+/// `weight` `[outputs, inputs, taps]` in the order in which it is read: `[outputs / 8 rounded up, inputs, taps, 8]`, zero
+/// beyond the last output.
+pub fn pack_weight(weight: &[f32], [outputs, inputs, taps]: [usize; 3]) -> Vec<f32> {
+    assert_eq!(weight.len(), outputs * inputs * taps, "conv1d: a weight of another size");
+    let mut packed = vec![0.0; outputs.next_multiple_of(BLOCK) * inputs * taps];
+    let row = inputs * taps;
+    packed.par_chunks_mut(row * BLOCK).zip(weight.par_chunks(row * BLOCK)).for_each(|(block, rows)| {
+        for (output, row) in rows.chunks_exact(row).enumerate() {
+            block[output..].iter_mut().step_by(BLOCK).zip(row).for_each(|(packed, value)| *packed = *value);
+        }
+    });
+    packed
+}
+
+/// `out` `[batch, out, time]` becomes the convolution of `x` with a weight of [`pack_weight`], or has it added.
+pub fn conv1d(x: &[f32], weight: Weight<'_>, bias: &[f32], out: &mut [f32], size: &Size, add: bool) {
+    assert_eq!(x.len(), size.batch * size.inputs * size.time, "conv1d: an input of another size");
+    assert_eq!(weight.len(), size.weight_len(), "conv1d: a weight of another size");
+    assert_eq!(bias.len(), size.outputs, "conv1d: a bias for other outputs");
+    assert_eq!(out.len(), size.outputs_len(), "conv1d: an output of another size");
+    assert_eq!(size.taps % 2, 1, "conv1d: an even kernel cannot keep the length");
     if size.time == 0 {
         return;
     }
@@ -80,42 +96,47 @@ pub fn conv1d(x: &[f32], weight: &[f32], bias: &[f32], out: &mut [f32], size: &S
     let (tiles, blocks) = (size.time.div_ceil(tile), size.outputs.div_ceil(BLOCK));
     let block_len = size.inputs * size.taps * BLOCK;
     let out = Columns(out.as_mut_ptr());
-    (0..size.batch * tiles * parts).into_par_iter().for_each_init(Vec::new, |buffer, index| {
+    let buffers = || [Vec::new(), Vec::new()];
+    (0..size.batch * tiles * parts).into_par_iter().for_each_init(buffers, |[buffer, widened], index| {
         let (item, part, start) = (index / parts / tiles, index % parts, index / parts % tiles * tile);
         let length = tile.min(size.time - start);
         let x = &x[item * size.inputs * size.time..][..size.inputs * size.time];
         let stride = pack(x, size.time, [start, length], [size.reach(); 2], buffer);
         // Of the output channels, whole blocks.
         let (first, end) = (blocks * part / parts, blocks * (part + 1) / parts);
-        let (outputs, weight) =
-            (first * BLOCK..(end * BLOCK).min(size.outputs), &weight[first * block_len..end * block_len]);
-        // SAFETY: `out` is borrowed mutably for the whole loop, holds `outputs` rows of `time` for each item, and each
-        // index writes the columns `start..start + length` of its own outputs of its item only.
-        let out = unsafe { out.get().add((item * size.outputs + outputs.start) * size.time + start) };
-        arch.dispatch(Tile {
-            x: buffer,
-            stride,
-            inputs: size.inputs,
-            weight,
-            bias: &bias[outputs],
-            out,
-            out_stride: size.time,
-            length,
-            taps: size.taps,
-            dilation: size.dilation,
-            add,
-        });
+        // Weights in half precision are widened a block at a time: it stays in the cache until it has been used.
+        let at_once = if matches!(weight, Weight::F32(_)) { (end - first).max(1) } else { 1 };
+        for first in (first..end).step_by(at_once) {
+            let end = end.min(first + at_once);
+            let outputs = first * BLOCK..(end * BLOCK).min(size.outputs);
+            // SAFETY: `out` is borrowed mutably for the whole loop, holds `outputs` rows of `time` for each item, and each
+            // index writes the columns `start..start + length` of its own outputs of its item only.
+            let out = unsafe { out.get().add((item * size.outputs + outputs.start) * size.time + start) };
+            arch.dispatch(Tile {
+                x: buffer,
+                stride,
+                inputs: size.inputs,
+                weight: weight.widened(first * block_len..end * block_len, widened),
+                bias: &bias[outputs],
+                out,
+                out_stride: size.time,
+                length,
+                taps: size.taps,
+                dilation: size.dilation,
+                add,
+            });
+        }
     });
 }
 
 /// Start of the output; each thread writes columns of its own.
-struct Columns(*mut f32);
+pub struct Columns(pub *mut f32);
 
 // SAFETY: see `conv1d`: threads write disjoint columns.
 unsafe impl Sync for Columns {}
 
 impl Columns {
-    fn get(&self) -> *mut f32 {
+    pub fn get(&self) -> *mut f32 {
         self.0
     }
 }

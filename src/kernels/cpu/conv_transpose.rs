@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use super::conv::{BLOCK, Tile, pack};
 use super::level::arch;
+use super::linear::Weight;
 
 /// Bytes of input and of output that a tile may take.
 const TILE_BYTES: usize = 128 << 10;
@@ -89,7 +90,7 @@ impl Shape {
 }
 
 /// `x` `[batch, in, time]` -> `[batch, out, output_time]`.
-pub fn conv_transpose(x: &[f32], [batch, time]: [usize; 2], weight: &[f32], bias: &[f32], shape: &Shape) -> Vec<f32> {
+pub fn conv_transpose(x: &[f32], [batch, time]: [usize; 2], weight: Weight<'_>, bias: &[f32], shape: &Shape) -> Vec<f32> {
     let (groups, taps, length) = (shape.groups(), shape.taps(), shape.output_time(time));
     assert_eq!(x.len(), batch * shape.inputs * time, "conv_transpose: an input of another size");
     assert_eq!(bias.len(), shape.outputs, "conv_transpose: a bias for other outputs");
@@ -108,20 +109,19 @@ pub fn conv_transpose(x: &[f32], [batch, time]: [usize; 2], weight: &[f32], bias
     let tiles = quotients.div_ceil(tile);
     let arch = arch();
     let target = Target(out.as_mut_ptr());
-    (0..batch * tiles * parts).into_par_iter().for_each_init(Default::default, |buffers: &mut [Vec<f32>; 2], index| {
-        let [input, wide] = buffers;
+    (0..batch * tiles * parts).into_par_iter().for_each_init(Default::default, |buffers: &mut [Vec<f32>; 3], index| {
+        let [input, wide, widened] = buffers;
         let (item, part, start) = (index / parts / tiles, index % parts, index / parts % tiles * tile);
         let count = tile.min(quotients - start);
         let (first, end) = (part * per_block, ((part + 1) * per_block).min(shape.outputs));
         let ahead = groups.iter().map(|group| group.ahead).max().unwrap_or(0);
         let x = &x[item * shape.inputs * time..][..shape.inputs * time];
         let stride = pack(x, time, [start, count], [taps - 1, ahead], input);
-        let mut weight = weight;
+        let mut begin = 0;
         for group in &groups {
-            let (own, rest) = weight.split_at(size(group));
-            weight = rest;
             let phases = group.phases.len();
-            let (rows, place) = ((end - first) * phases, first * phases * shape.inputs * taps);
+            let (rows, place) = ((end - first) * phases, begin + first * phases * shape.inputs * taps);
+            begin += size(group);
             let biases: Vec<f32> = (0..rows).map(|row| bias[first + row / phases]).collect();
             wide.clear();
             wide.resize(rows * count, 0.0);
@@ -130,7 +130,7 @@ pub fn conv_transpose(x: &[f32], [batch, time]: [usize; 2], weight: &[f32], bias
                 x: &input[group.ahead..],
                 stride,
                 inputs: shape.inputs,
-                weight: &own[place..place + rows.next_multiple_of(BLOCK) * shape.inputs * taps],
+                weight: weight.widened(place..place + rows.next_multiple_of(BLOCK) * shape.inputs * taps, widened),
                 bias: &biases,
                 out: wide.as_mut_ptr(),
                 out_stride: count,

@@ -2,6 +2,8 @@
 //!
 //! One loop serves both ends: many rows run at the speed of the multipliers, because a panel stays in the second-level
 //! cache while the rows pass; a single row runs at the speed of the memory, because the weight is read once, in order.
+use std::ops::Range;
+
 use half::{bf16, f16};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
@@ -75,11 +77,27 @@ impl<'a> Weight<'a> {
         }
     }
 
-    fn len(self) -> usize {
+    pub fn len(self) -> usize {
         match self {
             Self::F32(values) => values.len(),
             Self::F16(values) => values.len(),
             Self::Bf16(values) => values.len(),
+        }
+    }
+
+    /// The values of `range` in f32, in `buffer` if they are kept as halves.
+    pub fn widened<'b>(self, range: Range<usize>, buffer: &'b mut Vec<f32>) -> &'b [f32]
+    where
+        'a: 'b,
+    {
+        match self {
+            Self::F32(values) => &values[range],
+            Self::F16(values) => {
+                buffer.resize(range.len(), 0.0);
+                arch().dispatch(WidenHalves(&values[range], buffer));
+                buffer
+            }
+            Self::Bf16(_) => unreachable!("pairs of bfloat16 are for products of rows"),
         }
     }
 

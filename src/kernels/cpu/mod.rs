@@ -16,6 +16,7 @@ mod pairs;
 mod rotary;
 mod snake;
 mod subsample;
+pub mod winograd;
 
 use std::sync::Arc;
 
@@ -38,7 +39,7 @@ pub trait CpuKernels: Backend {
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        dilation: usize,
+        shape: conv::Shape,
     ) -> FloatTensor<Self>;
 
     fn conv1d_add(
@@ -46,7 +47,7 @@ pub trait CpuKernels: Backend {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         sum: FloatTensor<Self>,
-        dilation: usize,
+        shape: conv::Shape,
     ) -> FloatTensor<Self>;
 
     fn conv_transpose(
@@ -143,27 +144,29 @@ impl CpuKernels for Flex {
         tensor(out, &dims)
     }
 
-    fn conv1d(x: FlexTensor, weight: FlexTensor, bias: FlexTensor, dilation: usize) -> FlexTensor {
-        let size = conv::Size::of(dims(&x), dims(&weight), dims(&bias), dilation);
-        let (x, weight, bias) = (contiguous(x), contiguous(weight), contiguous(bias));
-        let mut out = vec![0.0; size.outputs_len()];
-        conv::conv1d(floats(&x), floats(&weight), floats(&bias), &mut out, &size, false);
-        tensor(out, &size.output_dims())
+    fn conv1d(x: FlexTensor, weight: FlexTensor, bias: FlexTensor, shape: conv::Shape) -> FlexTensor {
+        let ([batch, _, time], [outputs]) = (dims(&x), dims(&bias));
+        let mut out = vec![0.0; batch * outputs * time];
+        convolve(x, &weight, bias, &mut out, shape, false);
+        tensor(out, &[batch, outputs, time])
     }
 
-    fn conv1d_add(x: FlexTensor, weight: FlexTensor, bias: FlexTensor, sum: FlexTensor, dilation: usize) -> FlexTensor {
-        let size = conv::Size::of(dims(&x), dims(&weight), dims(&bias), dilation);
-        let (x, weight, bias) = (contiguous(x), contiguous(weight), contiguous(bias));
+    fn conv1d_add(
+        x: FlexTensor,
+        weight: FlexTensor,
+        bias: FlexTensor,
+        sum: FlexTensor,
+        shape: conv::Shape,
+    ) -> FlexTensor {
         let mut sum = whole(sum);
-        assert_eq!(dims::<3>(&sum), size.output_dims(), "conv1d_add: the sum has another shape than the convolution");
-        conv::conv1d(floats(&x), floats(&weight), floats(&bias), sum.storage_mut(), &size, true);
+        convolve(x, &weight, bias, sum.storage_mut(), shape, true);
         sum
     }
 
     fn conv_transpose(x: FlexTensor, weight: FlexTensor, bias: FlexTensor, shape: conv_transpose::Shape) -> FlexTensor {
         let [batch, _, time] = dims(&x);
-        let (x, weight, bias) = (contiguous(x), contiguous(weight), contiguous(bias));
-        let out = conv_transpose::conv_transpose(floats(&x), [batch, time], floats(&weight), floats(&bias), &shape);
+        let (x, bias) = (contiguous(x), contiguous(bias));
+        let out = conv_transpose::conv_transpose(floats(&x), [batch, time], packed(&weight), floats(&bias), &shape);
         tensor(out, &[batch, shape.outputs, shape.output_time(time)])
     }
 
@@ -296,6 +299,14 @@ impl CpuKernels for Flex {
     ) -> FlexTensor {
         attend(&query, &key, &value, Some(&bias), scale, false)
     }
+}
+
+fn convolve(x: FlexTensor, weight: &FlexTensor, bias: FlexTensor, out: &mut [f32], shape: conv::Shape, add: bool) {
+    let (x, bias) = (contiguous(x), contiguous(bias));
+    let ([batch, inputs, time], outputs) = (dims(&x), floats(&bias).len());
+    let size = conv::Size { batch, inputs, outputs, time, taps: shape.taps, dilation: shape.dilation };
+    let convolve = if shape.winograd { winograd::conv1d } else { conv::conv1d };
+    convolve(floats(&x), packed(weight), floats(&bias), out, &size, add);
 }
 
 fn attend(

@@ -1,8 +1,9 @@
 //! The vocoder in the form that the CPU kernels take: packed convolutions and fused activations.
+use burn::nn::conv::Conv1d;
 use burn::prelude::*;
 
 use super::{BigVgan, ResidualBlock, finish};
-use crate::kernels::{PackedConv, PackedConvTranspose, alias_free_snake};
+use crate::kernels::{PackedConv, PackedConvTranspose, WeightType, alias_free_snake};
 use crate::nn::snake::{AliasFreeSnake, Resampler};
 
 /// [`BigVgan`] with the same parameters in another order; the results agree to rounding.
@@ -23,31 +24,20 @@ struct PackedBlock {
     activations: Vec<AliasFreeSnake>,
 }
 
-impl From<BigVgan> for PackedBigVgan {
-    /// Takes the parameters over one by one, so that they are never held twice.
-    fn from(model: BigVgan) -> Self {
+impl PackedBigVgan {
+    /// Takes the parameters over one by one, so that they are never held twice. In half precision convolutions are kept as
+    /// f16; snakes and biases stay f32.
+    pub fn new(model: BigVgan, kept: WeightType) -> Self {
         Self {
-            conv_pre: PackedConv::new(model.conv_pre),
-            upsamples: model.upsamples.into_iter().map(PackedConvTranspose::new).collect(),
-            blocks: model.blocks.into_iter().map(PackedBlock::from).collect(),
+            conv_pre: PackedConv::new(model.conv_pre, kept),
+            upsamples: model.upsamples.into_iter().map(|conv| PackedConvTranspose::new(conv, kept)).collect(),
+            blocks: model.blocks.into_iter().map(|block| PackedBlock::new(block, kept)).collect(),
             activation_post: model.activation_post,
-            conv_post: PackedConv::new(model.conv_post),
+            conv_post: PackedConv::new(model.conv_post, kept),
             tanh_at_final: model.tanh_at_final,
         }
     }
-}
 
-impl From<ResidualBlock> for PackedBlock {
-    fn from(block: ResidualBlock) -> Self {
-        Self {
-            dilated: block.dilated.into_iter().map(PackedConv::new).collect(),
-            plain: block.plain.into_iter().map(PackedConv::new).collect(),
-            activations: block.activations,
-        }
-    }
-}
-
-impl PackedBigVgan {
     /// As [`BigVgan::forward`].
     pub fn forward(&self, mel: Tensor<3>) -> Tensor<3> {
         let resampler = Resampler::new(&mel.device());
@@ -64,6 +54,11 @@ impl PackedBigVgan {
 }
 
 impl PackedBlock {
+    fn new(block: ResidualBlock, kept: WeightType) -> Self {
+        let pack = |convs: Vec<Conv1d>| convs.into_iter().map(|conv| PackedConv::new(conv, kept)).collect();
+        Self { dilated: pack(block.dilated), plain: pack(block.plain), activations: block.activations }
+    }
+
     fn forward(&self, mut x: Tensor<3>, resampler: &Resampler) -> Tensor<3> {
         let convs = self.dilated.iter().zip(&self.plain);
         for ((dilated, plain), activations) in convs.zip(self.activations.chunks_exact(2)) {

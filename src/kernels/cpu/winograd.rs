@@ -1,0 +1,458 @@
+//! Convolution over time with fewer multiplications: four outputs of three taps from six products instead of twelve, of
+//! four taps from seven instead of sixteen (Toom-Cook; Winograd 1980, "Arithmetic Complexity of Computations"; Lavin and
+//! Gray 2016 for networks).
+//!
+//! Inputs and weights are polynomials that are evaluated at a few points, multiplied there, and the product is interpolated.
+//! At each point that is an ordinary convolution over all channels, of as many taps as there are groups of four: these are
+//! what [`Tile`] computes, and nearly all of the work.
+use std::ops::Range;
+
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::conv::{BLOCK, Columns, OVERRUN, Size, Tile, pack};
+use super::level::arch;
+use super::linear::Weight;
+
+/// Outputs that are computed together, `dilation` apart.
+const OUTPUTS: usize = 4;
+/// Points of the larger transform.
+const MOST: usize = 7;
+/// Bytes that the inputs of one point may take: a part of the second-level cache, the rest is for the weights.
+const TILE_BYTES: usize = 384 << 10;
+/// Columns of a tile that has few channels.
+const LONGEST: usize = 1536;
+/// Columns that are computed together with the widest vectors.
+const STEP: usize = 48;
+/// With fewer products than this for an output, changing the order of the samples costs more than it saves.
+const LEAST: usize = 256;
+
+/// `output · ((weight · taps) * (input · samples))`, in columns that exist.
+struct Transform {
+    points: usize,
+    taps: usize,
+    /// `[point, sample]`
+    input: [[f32; MOST]; MOST],
+    /// `[point, tap]`
+    weight: [[f64; OUTPUTS]; MOST],
+    /// `[output, point]`
+    output: [[f32; MOST]; OUTPUTS],
+}
+
+/// The points with the smallest errors in f32 among those of few bits; infinity is the last of each.
+const THREE: Transform = Transform::at([0.0, 1.0, -1.0, 0.5, -2.0, f64::NAN], 3);
+const FOUR: Transform = Transform::at([0.0, 1.0, -1.0, 0.5, -0.5, -2.0], 4);
+
+impl Transform {
+    /// For `taps` taps; of `at` the first `taps + 2` count.
+    const fn at(at: [f64; MOST - 1], taps: usize) -> Self {
+        let points = OUTPUTS + taps - 1;
+        let finite = points - 1;
+        let mut new = Self {
+            points,
+            taps,
+            input: [[0.0; MOST]; MOST],
+            weight: [[0.0; OUTPUTS]; MOST],
+            output: [[0.0; MOST]; OUTPUTS],
+        };
+        let mut p = 0;
+        // The last point is infinity: the highest coefficients, and the polynomial that is zero at all others.
+        while p < points {
+            let mut factors = [0.0; MOST];
+            factors[0] = 1.0;
+            let (mut degree, mut scale, mut j) = (0, 1.0, 0);
+            while j < finite {
+                if j != p {
+                    let mut i = degree + 1;
+                    while i > 0 {
+                        factors[i] = factors[i - 1] - at[j] * factors[i];
+                        i -= 1;
+                    }
+                    factors[0] *= -at[j];
+                    degree += 1;
+                    if p < finite {
+                        scale *= at[p] - at[j];
+                    }
+                }
+                j += 1;
+            }
+            let mut i = 0;
+            while i < points {
+                new.input[p][i] = factors[i] as f32;
+                i += 1;
+            }
+            let (mut power, mut i) = (1.0, 0);
+            while i < OUTPUTS {
+                if p < finite {
+                    new.weight[p][i] = if i < taps { power / scale } else { 0.0 };
+                    new.output[i][p] = power as f32;
+                    power *= at[p];
+                } else {
+                    new.weight[p][i] = if i + 1 == taps { 1.0 } else { 0.0 };
+                    new.output[i][p] = if i + 1 == OUTPUTS { 1.0 } else { 0.0 };
+                }
+                i += 1;
+            }
+            p += 1;
+        }
+        new
+    }
+
+    const fn of(taps: usize) -> Self {
+        if taps == 3 { THREE } else { FOUR }
+    }
+}
+
+/// Whether a convolution of these sizes is faster this way.
+pub fn pays(inputs: usize, outputs: usize, taps: usize) -> bool {
+    taps >= 3 && inputs.min(outputs) * taps >= LEAST
+}
+
+/// Taps in groups of the transform.
+fn groups(taps: usize) -> usize {
+    taps.div_ceil(Transform::of(taps).taps)
+}
+
+/// Values of [`pack_weight`].
+pub fn packed_len(inputs: usize, outputs: usize, taps: usize) -> usize {
+    Transform::of(taps).points * outputs.next_multiple_of(BLOCK) * inputs * groups(taps)
+}
+
+/// `weight` `[outputs, inputs, taps]` at the points: `[points, outputs / 8, inputs, groups, 8]`.
+pub fn pack_weight(weight: &[f32], [outputs, inputs, taps]: [usize; 3]) -> Vec<f32> {
+    assert_eq!(weight.len(), outputs * inputs * taps, "conv1d: a weight of another size");
+    let (transform, groups) = (Transform::of(taps), groups(taps));
+    let mut packed = vec![0.0; packed_len(inputs, outputs, taps)];
+    let row = groups * BLOCK;
+    packed.par_chunks_mut(inputs * row).enumerate().for_each(|(index, block)| {
+        let (point, first) = (index / outputs.div_ceil(BLOCK), index % outputs.div_ceil(BLOCK) * BLOCK);
+        let factors = &transform.weight[point][..transform.taps];
+        for output in first..outputs.min(first + BLOCK) {
+            let weight = &weight[output * inputs * taps..][..inputs * taps];
+            for (weight, row) in weight.chunks_exact(taps).zip(block.chunks_exact_mut(row)) {
+                for (weight, values) in weight.chunks(transform.taps).zip(row.chunks_exact_mut(BLOCK)) {
+                    let value: f64 = weight.iter().zip(factors).map(|(w, f)| f64::from(*w) * f).sum();
+                    values[output - first] = value as f32;
+                }
+            }
+        }
+    });
+    packed
+}
+
+/// How the time of one tile is laid out.
+#[derive(Clone, Copy)]
+struct Layout {
+    dilation: usize,
+    groups: usize,
+    /// Quadruples of outputs of a phase.
+    count: usize,
+}
+
+impl Layout {
+    /// Samples from one quadruple of a phase to the next.
+    fn period(&self) -> usize {
+        OUTPUTS * self.dilation
+    }
+
+    /// Columns of a phase: those after its quadruples only feed the later groups of taps.
+    fn phase(&self) -> usize {
+        self.count + self.groups - 1
+    }
+
+    /// Columns of all phases.
+    fn columns(&self) -> usize {
+        self.dilation * self.phase()
+    }
+
+    fn stride(&self) -> usize {
+        self.columns() + OVERRUN
+    }
+
+    /// Quadruples of a tile, so that the inputs of a point fit into the cache and there is work for all threads, and in how
+    /// many parts the outputs are shared out.
+    fn tile(size: &Size, groups: usize) -> (usize, usize) {
+        let Size { batch, inputs, outputs, time, dilation, .. } = *size;
+        let total = time.div_ceil(OUTPUTS * dilation);
+        let columns = (TILE_BYTES / 4 / inputs).clamp(STEP, LONGEST);
+        let fitting = (columns / dilation).saturating_sub(groups - 1).max(STEP.div_ceil(dilation));
+        let threads = rayon::current_num_threads().max(1);
+        if outputs >= 64 * threads {
+            return (total.div_ceil(total.div_ceil(fitting)), threads);
+        }
+        let tiles = total.div_ceil(fitting).next_multiple_of(threads.div_ceil(batch.max(1)));
+        (total.div_ceil(tiles), 1)
+    }
+}
+
+/// Buffers of a thread.
+#[derive(Default)]
+struct Buffers {
+    samples: Vec<f32>,
+    inputs: Vec<f32>,
+    products: Vec<f32>,
+    weight: Vec<f32>,
+    line: Vec<f32>,
+}
+
+/// As [`conv1d`](super::conv::conv1d), for a weight of [`pack_weight`].
+pub fn conv1d(x: &[f32], weight: Weight<'_>, bias: &[f32], out: &mut [f32], size: &Size, add: bool) {
+    let Size { batch, inputs, outputs, time, taps, dilation } = *size;
+    assert_eq!(x.len(), batch * inputs * time, "conv1d: an input of another size");
+    assert_eq!(weight.len(), packed_len(inputs, outputs, taps), "conv1d: a weight of another size");
+    assert_eq!(bias.len(), outputs, "conv1d: a bias for other outputs");
+    assert_eq!(out.len(), batch * outputs * time, "conv1d: an output of another size");
+    if out.is_empty() {
+        return;
+    }
+    let (transform, groups) = (Transform::of(taps), groups(taps));
+    let (most, parts) = Layout::tile(size, groups);
+    let (tiles, blocks) = (time.div_ceil(OUTPUTS * dilation).div_ceil(most), outputs.div_ceil(BLOCK));
+    let target = Columns(out.as_mut_ptr());
+    (0..batch * tiles * parts).into_par_iter().for_each_init(Buffers::default, |buffers, index| {
+        let (item, part, tile) = (index / parts / tiles, index % parts, index / parts % tiles);
+        let start = tile * most * OUTPUTS * dilation;
+        let count = most.min((time - start).div_ceil(OUTPUTS * dilation));
+        let layout = Layout { dilation, groups, count };
+        let length = (time - start).min(count * layout.period());
+        let x = &x[item * inputs * time..][..inputs * time];
+        // A quadruple reads two periods, and so does the last that feeds a later group of taps.
+        let around = [size.reach(), groups * layout.period() - size.reach()];
+        let stride = pack(x, time, [start, count * layout.period()], around, &mut buffers.samples);
+        buffers.inputs.clear();
+        buffers.inputs.resize(transform.points * inputs * layout.stride(), 0.0);
+        let evaluate = Evaluate { samples: &buffers.samples, stride, layout, inputs, points: &mut buffers.inputs };
+        match transform.taps {
+            3 => arch().dispatch(Of::<3, _>(evaluate)),
+            _ => arch().dispatch(Of::<4, _>(evaluate)),
+        }
+        let own = blocks * part / parts..blocks * (part + 1) / parts;
+        let rows = own.start * BLOCK..outputs.min(own.end * BLOCK);
+        buffers.products.clear();
+        buffers.products.resize(transform.points * rows.len() * layout.stride(), 0.0);
+        multiply(buffers, weight, [inputs, blocks], own, rows.len(), layout, transform.points);
+        // SAFETY: `out` is borrowed mutably for the whole loop, holds `outputs` rows of `time` for each item, and each
+        // index writes the columns `start..start + length` of its own outputs of its item only.
+        let out = unsafe { target.get().add((item * outputs + rows.start) * time + start) };
+        let interpolate = Interpolate {
+            products: &buffers.products,
+            bias: &bias[rows],
+            layout,
+            line: &mut buffers.line,
+            out,
+            out_stride: time,
+            length,
+            add,
+        };
+        match transform.taps {
+            3 => arch().dispatch(Of::<3, _>(interpolate)),
+            _ => arch().dispatch(Of::<4, _>(interpolate)),
+        }
+    });
+}
+
+/// The convolution over all channels at each of the points, for the outputs of the blocks `own`.
+fn multiply(
+    buffers: &mut Buffers,
+    weight: Weight<'_>,
+    [inputs, blocks]: [usize; 2],
+    own: Range<usize>,
+    outputs: usize,
+    layout: Layout,
+    points: usize,
+) {
+    let Layout { groups, .. } = layout;
+    let (stride, block) = (layout.stride(), inputs * groups * BLOCK);
+    let zeros = vec![0.0; outputs];
+    // Weights in half precision are widened a block at a time: it stays in the cache until it has been used.
+    let at_once = if matches!(weight, Weight::F32(_)) { own.len() } else { 1 };
+    for point in 0..points {
+        let x = &buffers.inputs[point * inputs * stride..][..inputs * stride];
+        let products = &mut buffers.products[point * outputs * stride..][..outputs * stride];
+        let parts = zeros.chunks(at_once * BLOCK).zip(products.chunks_mut(at_once * BLOCK * stride));
+        for (i, (bias, out)) in parts.enumerate() {
+            let first = point * blocks + own.start + i * at_once;
+            let range = first * block..(first + bias.len().div_ceil(BLOCK)) * block;
+            arch().dispatch(Tile {
+                x,
+                stride,
+                inputs,
+                weight: weight.widened(range, &mut buffers.weight),
+                bias,
+                out: out.as_mut_ptr(),
+                out_stride: stride,
+                length: layout.columns() - (groups - 1),
+                taps: groups,
+                dilation: 1,
+                add: false,
+            });
+        }
+    }
+}
+
+/// A job with the transform of `TAPS` taps, which the compiler sees as constants.
+struct Of<const TAPS: usize, J>(J);
+
+/// From samples to their values at the points.
+struct Evaluate<'a> {
+    /// `[inputs, stride]`, the first being the first that any output reads.
+    samples: &'a [f32],
+    stride: usize,
+    inputs: usize,
+    layout: Layout,
+    /// `[points, inputs, columns]`
+    points: &'a mut [f32],
+}
+
+impl<const TAPS: usize> WithSimd for Of<TAPS, Evaluate<'_>> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        let Evaluate { samples, stride, inputs, layout, points } = self.0;
+        let transform = const { Transform::of(TAPS) };
+        let (dilation, period, wide, columns) = (layout.dilation, layout.period(), layout.phase(), layout.stride());
+        // Every `period`-th sample side by side; quadruples read this one and the next.
+        let length = wide + 1;
+        let mut sorted = vec![0.0f32; period * length];
+        for input in 0..inputs {
+            sort(&samples[input * stride..][..stride], period, length, &mut sorted);
+            for phase in 0..dilation {
+                let read: [&[f32]; MOST] = std::array::from_fn(|i| {
+                    let at = phase + dilation * i.min(transform.points - 1);
+                    &sorted[at % period * length + at / period..][..wide]
+                });
+                for point in 0..transform.points {
+                    let out = &mut points[(point * inputs + input) * columns + phase * wide..][..wide];
+                    match point {
+                        0 => evaluate::<TAPS, 0>(out, &read),
+                        1 => evaluate::<TAPS, 1>(out, &read),
+                        2 => evaluate::<TAPS, 2>(out, &read),
+                        3 => evaluate::<TAPS, 3>(out, &read),
+                        4 => evaluate::<TAPS, 4>(out, &read),
+                        5 => evaluate::<TAPS, 5>(out, &read),
+                        _ => evaluate::<TAPS, 6>(out, &read),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `samples` with every `period`-th side by side.
+#[inline(always)]
+fn sort(samples: &[f32], period: usize, length: usize, sorted: &mut [f32]) {
+    let samples = &samples[..period * length];
+    if period == OUTPUTS {
+        let (first, rest) = sorted.split_at_mut(length);
+        let (second, rest) = rest.split_at_mut(length);
+        let (third, fourth) = rest.split_at_mut(length);
+        for ((((four, a), b), c), d) in samples.chunks_exact(OUTPUTS).zip(first).zip(second).zip(third).zip(fourth) {
+            (*a, *b, *c, *d) = (four[0], four[1], four[2], four[3]);
+        }
+        return;
+    }
+    for (phase, sorted) in sorted.chunks_exact_mut(length).enumerate() {
+        for (value, sample) in sorted.iter_mut().zip(samples[phase..].iter().step_by(period)) {
+            *value = *sample;
+        }
+    }
+}
+
+#[inline(always)]
+fn evaluate<const TAPS: usize, const POINT: usize>(out: &mut [f32], samples: &[&[f32]; MOST]) {
+    combine(out, samples, const { &Transform::of(TAPS).input[POINT] });
+}
+
+#[inline(always)]
+fn interpolate<const TAPS: usize, const OUTPUT: usize>(out: &mut [f32], products: &[&[f32]; MOST]) {
+    combine(out, products, const { &Transform::of(TAPS).output[OUTPUT] });
+}
+
+/// The sum of rows times factors, of which many are zero or one; the compiler knows them, and leaves those out.
+#[inline(always)]
+fn combine(out: &mut [f32], rows: &[&[f32]; MOST], factors: &'static [f32; MOST]) {
+    let rows = rows.map(|row| &row[..out.len()]);
+    for (i, out) in out.iter_mut().enumerate() {
+        let mut sum = 0.0;
+        for (row, factor) in rows.iter().zip(factors) {
+            if *factor != 0.0 {
+                sum += row[i] * factor;
+            }
+        }
+        *out = sum;
+    }
+}
+
+/// From the products at the points to the outputs.
+struct Interpolate<'a> {
+    /// `[points, outputs, columns]`
+    products: &'a [f32],
+    bias: &'a [f32],
+    layout: Layout,
+    line: &'a mut Vec<f32>,
+    /// First column of the tile in the first output row; rows are `out_stride` apart.
+    out: *mut f32,
+    out_stride: usize,
+    length: usize,
+    add: bool,
+}
+
+impl<const TAPS: usize> WithSimd for Of<TAPS, Interpolate<'_>> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        let Interpolate { products, bias, layout, line, out, out_stride, length, add } = self.0;
+        let transform = const { Transform::of(TAPS) };
+        let Layout { dilation, count, .. } = layout;
+        let (period, wide, columns, outputs) = (layout.period(), layout.phase(), layout.stride(), bias.len());
+        line.clear();
+        line.resize(count * period + OUTPUTS * count, 0.0);
+        let (line, four) = line.split_at_mut(count * period);
+        for (output, bias) in bias.iter().enumerate() {
+            for phase in 0..dilation {
+                let read: [&[f32]; MOST] = std::array::from_fn(|p| {
+                    let p = p.min(transform.points - 1);
+                    &products[(p * outputs + output) * columns + phase * wide..][..count]
+                });
+                for (i, four) in four.chunks_exact_mut(count).enumerate() {
+                    match i {
+                        0 => interpolate::<TAPS, 0>(four, &read),
+                        1 => interpolate::<TAPS, 1>(four, &read),
+                        2 => interpolate::<TAPS, 2>(four, &read),
+                        _ => interpolate::<TAPS, 3>(four, &read),
+                    }
+                }
+                mix(four, phase, dilation, line);
+            }
+            // SAFETY: `output` is one of the tile's, and `length` its columns.
+            let out = unsafe { std::slice::from_raw_parts_mut(out.add(output * out_stride), length) };
+            if add {
+                out.iter_mut().zip(&*line).for_each(|(out, value)| *out += value + bias);
+            } else {
+                out.iter_mut().zip(&*line).for_each(|(out, value)| *out = value + bias);
+            }
+        }
+    }
+}
+
+/// The outputs of a phase, `[4, count]`, to their places: the opposite of [`sort`].
+#[inline(always)]
+fn mix(four: &[f32], phase: usize, dilation: usize, line: &mut [f32]) {
+    let count = four.len() / OUTPUTS;
+    if dilation == 1 {
+        let (first, rest) = four.split_at(count);
+        let (second, rest) = rest.split_at(count);
+        let (third, fourth) = rest.split_at(count);
+        for ((((out, a), b), c), d) in line.chunks_exact_mut(OUTPUTS).zip(first).zip(second).zip(third).zip(fourth) {
+            out.copy_from_slice(&[*a, *b, *c, *d]);
+        }
+        return;
+    }
+    for (i, values) in four.chunks_exact(count).enumerate() {
+        for (out, value) in line[phase + dilation * i..].iter_mut().step_by(OUTPUTS * dilation).zip(values) {
+            *out = *value;
+        }
+    }
+}
