@@ -20,6 +20,7 @@ pub fn run(args: &Serve, quiet: bool) -> Result<(), Failure> {
     let options = ServeOptions {
         model: name.unwrap_or_else(|| "indextts".into()),
         voices: voice::store(&args.voices)?,
+        voice_aliases: args.voice_alias.iter().cloned().collect(),
         api_key: args.api_key.clone().filter(|key| !key.is_empty()),
         origins: args.origin.clone(),
         workers: args.workers,

@@ -101,11 +101,7 @@ impl PackedConvTranspose {
         let (device, weight) = (conv.weight.device(), conv.weight.into_value());
         let [inputs, outputs, kernel] = weight.dims();
         let shape = conv_transpose::Shape { inputs, outputs, kernel, stride: conv.stride, padding: conv.padding };
-        let weight = if on_cpu(&device) {
-            in_one_row(weight, |values| shape.pack(values), kept)
-        } else {
-            weight
-        };
+        let weight = if on_cpu(&device) { in_one_row(weight, |values| shape.pack(values), kept) } else { weight };
         let bias = conv.bias.map_or_else(|| Tensor::zeros([outputs], &device), Param::into_value);
         let (weight, bias) = (Param::from_tensor(weight), Param::from_tensor(bias));
         Self { weight, bias, inputs, kernel, stride: conv.stride, padding: conv.padding }

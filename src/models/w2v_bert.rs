@@ -5,11 +5,10 @@
 use burn::module::{Initializer, Module, Param};
 use burn::nn::conv::{Conv1d, Conv1dConfig};
 use burn::nn::{LayerNorm, LayerNormConfig};
-use burn::tensor::ops::PadMode;
-use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+use burn::tensor::{Bool, Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::kernels::{Activation, attention, glu};
+use crate::kernels::{Activation, attention, by_key, depthwise, glu};
 use crate::nn::linear::{Linear, LinearConfig};
 
 /// Sizes of [`W2vBert`].
@@ -37,8 +36,6 @@ pub struct W2vBert {
     input_norm: LayerNorm,
     input: Linear,
     layers: Vec<Layer>,
-    left_distances: usize,
-    right_distances: usize,
 }
 
 #[derive(Module, Debug)]
@@ -68,6 +65,7 @@ struct RelativeAttention {
     output: Linear,
     distances: Param<Tensor<2>>,
     heads: usize,
+    left_distances: usize,
 }
 
 #[derive(Module, Debug)]
@@ -85,8 +83,6 @@ struct Frames {
     real: Tensor<3>,
     /// `[batch, 1, 1, time]`, a large negative number for a key to be ignored.
     ignored: Tensor<4>,
-    /// Row of the distance tables for each query and key, `[1, 1, time, time]`.
-    distance: Tensor<4, Int>,
 }
 
 /// Added to the score of a key to be ignored: its weight is zero in any precision, and half precision can hold it.
@@ -111,6 +107,7 @@ impl W2vBertConfig {
                 output: linear(d, d),
                 distances: Initializer::Zeros.init(distances, device),
                 heads: self.heads,
+                left_distances: self.left_distances,
             },
             convolution: Convolution {
                 norm: norm(d),
@@ -127,8 +124,6 @@ impl W2vBertConfig {
             input_norm: norm(self.input_size),
             input: linear(self.input_size, d),
             layers: (0..self.layers).map(layer).collect(),
-            left_distances: self.left_distances,
-            right_distances: self.right_distances,
         }
     }
 }
@@ -161,14 +156,7 @@ impl W2vBert {
             None => Tensor::ones([batch, time], &device),
         };
         let ignored = (real.clone() - 1.0) * IGNORED;
-        let (left, right) = (self.left_distances as i64, self.right_distances as i64);
-        let row = |query: i64| (0..time as i64).map(move |key| (key - query).clamp(-left, right) + left);
-        let distance: Vec<i64> = (0..time as i64).flat_map(row).collect();
-        Frames {
-            real: real.unsqueeze_dim(2),
-            ignored: ignored.reshape([batch, 1, 1, time]),
-            distance: Tensor::from_data(TensorData::new(distance, [1, 1, time, time]), &device),
-        }
+        Frames { real: real.unsqueeze_dim(2), ignored: ignored.reshape([batch, 1, 1, time]) }
     }
 
     fn embed(&self, features: Tensor<3>, frames: &Frames) -> Tensor<3> {
@@ -202,8 +190,7 @@ impl RelativeAttention {
         let value = split(self.value.forward(x));
         // One product per distance, then each key picks that of its own: [time, time, size] is never built.
         let by_distance = query.clone().matmul(self.distances.val().transpose().unsqueeze());
-        let index = frames.distance.clone().expand([batch, self.heads, time, time]);
-        let bias = by_distance.gather(3, index) * (1.0 / (size as f32).sqrt()) + frames.ignored.clone();
+        let bias = by_key(by_distance, frames.ignored.clone(), self.left_distances, 1.0 / (size as f32).sqrt());
         let y = attention(query, key, value, Some(bias), None, false);
         self.output.forward(y.swap_dims(1, 2).reshape([batch, time, d]))
     }
@@ -214,10 +201,10 @@ impl Convolution {
         let x = self.norm.forward(x) * frames.real.clone();
         let x = self.expand.forward(x);
         let x = glu(x);
-        // Causal: all padding is on the left.
-        let taps = self.depthwise.weight.val().dims()[2];
-        let x = x.swap_dims(1, 2).pad([(taps - 1, 0)], PadMode::Constant(0.0));
-        let x = self.depthwise.forward(x).swap_dims(1, 2);
+        // Causal: a frame reads itself and earlier ones.
+        let weight = self.depthwise.weight.val();
+        let before = weight.dims()[2] - 1;
+        let x = depthwise(x, weight, None, before);
         self.contract.forward(Activation::Silu.forward(self.depthwise_norm.forward(x)))
     }
 }

@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::attention::{attend, merge_heads, split_heads};
-use crate::kernels::{Activation, glu, packed_subsample};
+use crate::kernels::{Activation, depthwise, glu, packed_subsample};
 use crate::nn::linear::{Linear, LinearConfig};
 
 /// Output frames sub-sampled at once. The convolution's output is 512 times as wide as its input: a whole 15 s clip
@@ -209,7 +209,9 @@ struct Convolution {
 impl Convolution {
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let x = glu(self.expand.forward(x));
-        let x = self.depthwise.forward(x.swap_dims(1, 2)).swap_dims(1, 2);
+        let (weight, bias) = (self.depthwise.weight.val(), self.depthwise.bias.as_ref().map(Param::val));
+        let centre = (weight.dims()[2] - 1) / 2;
+        let x = depthwise(x, weight, bias, centre);
         self.reduce.forward(Activation::Silu.forward(self.norm.forward(x)))
     }
 }

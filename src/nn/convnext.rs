@@ -6,7 +6,7 @@ use burn::nn::conv::{Conv1d, Conv1dConfig};
 use burn::nn::{LayerNorm, LayerNormConfig, PaddingConfig1d};
 use burn::tensor::{Device, Tensor};
 
-use crate::kernels::Activation;
+use crate::kernels::{Activation, depthwise};
 use crate::nn::linear::{Linear, LinearConfig};
 
 const KERNEL: usize = 7;
@@ -78,7 +78,8 @@ impl Backbone {
 
 impl Block {
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let y = self.depthwise.forward(x.clone().swap_dims(1, 2)).swap_dims(1, 2);
+        let bias = self.depthwise.bias.as_ref().map(Param::val);
+        let y = depthwise(x.clone(), self.depthwise.weight.val(), bias, KERNEL / 2);
         let y = self.down.forward(self.up.forward_then(self.norm.forward(y), Activation::Gelu));
         x + y * self.scale.val().unsqueeze()
     }

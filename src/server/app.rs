@@ -37,7 +37,7 @@ impl App {
         // Without a fingerprint no voice could be stored or loaded: say so now.
         let fingerprint = synthesizer.fingerprint()?;
         let metrics = Arc::new(Metrics::new());
-        let voices = Arc::new(Voices::new(synthesizer.clone(), options.voices.clone(), fingerprint));
+        let voices = Arc::new(Voices::new(synthesizer.clone(), &options, fingerprint)?);
         let scheduler = Scheduler::start(synthesizer.clone(), voices.clone(), metrics.clone(), &options)?;
         Ok(Self {
             synthesizer,
@@ -54,7 +54,11 @@ impl App {
 }
 
 /// Names that clients of OpenAI's API often have built in; they mean the one model that is here.
-const ALIASES: [&str; 2] = ["tts-1", "tts-1-hd"];
+const ALIASES: [&str; 3] = ["tts-1", "tts-1-hd", "gpt-4o-mini-tts"];
+
+/// Voices that such clients send unasked; where none of that name is here, they mean the model's first.
+const FOREIGN_VOICES: [&str; 13] =
+    ["alloy", "ash", "ballad", "cedar", "coral", "echo", "fable", "marin", "nova", "onyx", "sage", "shimmer", "verse"];
 
 impl App {
     /// Refuses the name of a model that is not here.
@@ -76,14 +80,37 @@ pub struct Voices {
     /// Made of their clips when they are first asked for.
     built_in: BTreeMap<String, OnceLock<Voice>>,
     default: Option<String>,
+    /// Other names of voices.
+    aliases: BTreeMap<String, String>,
 }
 
 impl Voices {
-    fn new(synthesizer: Arc<Synthesizer>, store: crate::VoiceStore, fingerprint: String) -> Self {
+    fn new(synthesizer: Arc<Synthesizer>, options: &ServeOptions, fingerprint: String) -> Result<Self> {
         let names = synthesizer.voices();
         let default = names.first().cloned();
         let built_in = names.into_iter().map(|name| (name, OnceLock::new())).collect();
-        Self { synthesizer, store, fingerprint, built_in, default }
+        let (store, aliases) = (options.voices.clone(), options.voice_aliases.clone());
+        let voices = Self { synthesizer, store, fingerprint, built_in, default, aliases };
+        for (alias, name) in &voices.aliases {
+            if !voices.exists(name) {
+                return Err(Error::Input {
+                    name: "voice-alias".into(),
+                    got: format!("{alias}={name}"),
+                    expected: format!("the name of a voice behind `=`: {}", voices.names().join(", ")),
+                });
+            }
+        }
+        Ok(voices)
+    }
+
+    fn exists(&self, name: &str) -> bool {
+        self.is_built_in(name) || self.store.contains(name)
+    }
+
+    /// Names of all voices; of the stored ones, if they can be read.
+    fn names(&self) -> Vec<String> {
+        let stored = self.store.list().unwrap_or_default().into_iter().map(|info| info.name);
+        self.built_in().cloned().chain(stored.filter(|name| !self.is_built_in(name))).collect()
     }
 
     /// Names of the model's own voices.
@@ -95,11 +122,20 @@ impl Voices {
         self.built_in.contains_key(name)
     }
 
-    /// The name of a voice that exists, or of the model's first one.
+    /// The name of a voice that exists: the one that is asked for, what this is an alias of, or the model's first.
     pub fn choose(&self, name: Option<&str>) -> Result<String, ApiError> {
         match name {
-            Some(name) if self.is_built_in(name) || self.store.contains(name) => Ok(name.into()),
-            Some(name) => Err(ApiError::no_voice(name)),
+            Some(name) if self.exists(name) => Ok(name.into()),
+            Some(name) => match (self.aliases.get(name), &self.default) {
+                (Some(meant), _) if self.exists(meant) => Ok(meant.clone()),
+                (_, Some(default)) if FOREIGN_VOICES.contains(&name) => {
+                    tracing::warn!(
+                        "no voice {name:?} here: {default:?} speaks; --voice-alias {name}=VOICE chooses another"
+                    );
+                    Ok(default.clone())
+                }
+                _ => Err(ApiError::unknown_voice(name, &self.names())),
+            },
             None => self.default.clone().ok_or_else(|| {
                 ApiError::invalid("voice", "this model brings no voice of its own: name one of /v1/audio/voices")
             }),

@@ -118,6 +118,19 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "voice_not_found", message).of("voice")
     }
 
+    /// As [`no_voice`](Self::no_voice), with those that are here.
+    pub fn unknown_voice(name: &str, known: &[String]) -> Self {
+        const SHOWN: usize = 20;
+        if known.is_empty() {
+            let message = format!("there is no voice {name:?} here, nor any other; POST a clip to /v1/audio/voices");
+            return Self::new(StatusCode::NOT_FOUND, "voice_not_found", message).of("voice");
+        }
+        let more = if known.len() > SHOWN { ", ..." } else { "" };
+        let names = known[..known.len().min(SHOWN)].join(", ");
+        let message = format!("there is no voice {name:?} here; there are: {names}{more} (/v1/audio/voices)");
+        Self::new(StatusCode::NOT_FOUND, "voice_not_found", message).of("voice")
+    }
+
     pub fn stale_voice(name: &str) -> Self {
         let message = format!("voice {name:?} was made with another model; upload its clip again");
         Self::new(StatusCode::CONFLICT, "stale_voice", message).of("voice")

@@ -30,6 +30,7 @@ mod voices;
 mod websocket;
 
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,6 +57,8 @@ pub struct ServeOptions {
     pub model: String,
     /// Where voices are stored.
     pub voices: VoiceStore,
+    /// Other names of voices, such as clients have built in, and what they mean.
+    pub voice_aliases: BTreeMap<String, String>,
     /// Demanded of every request under `/v1` and of `/metrics`.
     pub api_key: Option<String>,
     /// Origins of web pages that may call the server, e.g. `https://example.org`; its own pages always may.
@@ -82,6 +85,7 @@ impl ServeOptions {
         Self {
             model: model.into(),
             voices,
+            voice_aliases: BTreeMap::new(),
             api_key: None,
             origins: Vec::new(),
             workers: 1,

@@ -74,7 +74,7 @@ pub struct Settings {
     /// Length of the speech with its pauses, seconds; in place of `speed`.
     #[schema(minimum = 0.1, maximum = 36000)]
     pub seconds: Option<f64>,
-    /// The tone in words, read by the text-to-emotion model; as `emotion.text`.
+    /// The tone in words, read by the text-to-emotion model, as `emotion.text`; without effect where the model has none.
     pub instructions: Option<String>,
     pub emotion: Option<EmotionSettings>,
     /// Same seed on the same device: same bytes. 0 if not given.
@@ -357,16 +357,21 @@ impl Settings {
         if !weight.is_finite() {
             return Err(ApiError::invalid("emotion.weight", "not a number"));
         }
+        let reads = app.synthesizer.config().qwen.is_some();
+        // OpenAI's models that follow no instructions pass over them, and so do clients that send them always.
         let instructions = self.instructions.clone().filter(|text| !text.trim().is_empty());
+        if instructions.is_some() && !reads {
+            tracing::warn!("instructions have no effect: this model reads no emotion from text");
+        }
+        let instructions = instructions.filter(|_| reads);
         match (given.vector, given.text.or(instructions), given.voice) {
             (None, None, None) => Ok(EmotionChoice::SameAsVoice),
             (Some(vector), None, None) => Ok(EmotionChoice::Vector { vector: EmotionVector::new(vector)?, weight }),
-            (None, Some(text), None) if app.synthesizer.config().qwen.is_some() => {
+            (None, Some(text), None) if reads => {
                 Ok(EmotionChoice::Text { text: (!text.is_empty()).then_some(text), weight })
             }
             (None, Some(_), None) => {
-                let message =
-                    "this model reads no emotion from text or instructions; use emotion.vector or emotion.voice";
+                let message = "this model reads no emotion from text; use emotion.vector or emotion.voice";
                 Err(ApiError::invalid("emotion.text", message))
             }
             (None, None, Some(name)) => Ok(EmotionChoice::Voice { name: app.voices.choose(Some(&name))?, weight }),

@@ -2,9 +2,9 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor};
+use indextts::WeightType;
 use indextts::models::bigvgan::{BigVgan, BigVganConfig, PackedBigVgan};
 use indextts::nn::snake::{Resampler, kaiser_sinc};
-use indextts::WeightType;
 use indextts_import::{Checkpoint, Vars, check_manifest, config, tables};
 
 use super::support::{Io, NETWORK, SOLVE, close, device, golden, load};

@@ -1,10 +1,13 @@
 //! `POST /v1/audio/speech`.
+use std::net::TcpListener;
+
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use indextts::audio::decode::reference_from_bytes;
-use indextts::{Emotion, EmotionVector};
+use indextts::server::{ServeOptions, serve};
+use indextts::{Emotion, EmotionVector, VoiceStore};
 use serde_json::{Value, json};
 
 use crate::harness::{LONG, Server, body, pcm, refused, samples, synthesizer, wav, with};
@@ -224,7 +227,8 @@ async fn what_cannot_work_is_refused_with_the_reason() {
         (json!({ "input": "HI", "loudness": 3 }), 400, "LUFS"),
         (json!({ "input": "HI", "loudness": -16, "stream": true }), 400, "streams"),
         (json!({ "input": "HI", "first_chunk": 0, "stream": true }), 400, "first chunk"),
-        (json!({ "input": "HI", "instructions": "sad" }), 400, "emotion"),
+        (json!({ "input": "HI", "emotion": { "text": "sad" } }), 400, "emotion"),
+        (json!({ "input": "HI", "voice": "anton" }), 404, "anna, bert"),
         (json!({ "input": "HI", "emotion": { "vector": [9, 0, 0, 0, 0, 0, 0, 0] } }), 400, "happy"),
         (json!({ "input": "HI", "emotion": { "vector": [0, 0] } }), 400, "length"),
         (json!({ "input": "HI", "emotion": { "voice": "anna", "text": "x" } }), 400, "one of"),
@@ -294,4 +298,28 @@ async fn the_openapi_document_describes_every_route() {
         let name = reference.split('"').next().unwrap();
         assert!(schemas.contains_key(name), "{name} is not described");
     }
+}
+
+/// What clients of OpenAI's API have built in.
+#[tokio::test(flavor = "multi_thread")]
+async fn foreign_voices_and_instructions_are_understood_as_far_as_they_can_be() {
+    let server = Server::start(|options| {
+        options.voice_aliases = [("nova".to_string(), "bert".to_string())].into();
+    });
+    let say = |fields: Value| server.spoken(with(body("HI", 7), fields));
+    let (anna, bert) = (say(json!({ "voice": "anna" })).await, say(json!({ "voice": "bert" })).await);
+    assert!(anna != bert);
+    assert!(say(json!({ "voice": "alloy" })).await == anna, "a name of OpenAI's means the first voice");
+    assert!(say(json!({ "voice": "nova" })).await == bert, "an alias means what it was given for");
+    let told = json!({ "voice": "anna", "model": "gpt-4o-mini-tts", "instructions": "Speak cheerfully." });
+    assert!(say(told).await == anna, "this model reads no emotion from text");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alias_of_nothing_is_refused_at_the_start() {
+    let mut options = ServeOptions::new("tiny", VoiceStore::new("nowhere"));
+    options.voice_aliases = [("nova".to_string(), "carl".to_string())].into();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let error = serve(listener, synthesizer(), options, std::future::pending()).await.unwrap_err().to_string();
+    assert!(error.contains("nova=carl") && error.contains("anna, bert"), "{error}");
 }

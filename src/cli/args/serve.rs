@@ -32,6 +32,10 @@ pub struct Serve {
     #[arg(long, default_value_t = 8080)]
     pub port: u16,
 
+    /// Another name of a voice, e.g. alloy=bella for clients that have OpenAI's names built in; can be repeated
+    #[arg(long, value_name = "NAME=VOICE", value_parser = voice_alias)]
+    pub voice_alias: Vec<(String, String)>,
+
     /// Key that clients have to send
     #[arg(long, value_name = "KEY", env = "INDEXTTS_API_KEY", hide_env_values = true)]
     pub api_key: Option<String>,
@@ -84,4 +88,11 @@ pub struct Serve {
 
     #[command(flatten)]
     pub voices: VoicesDir,
+}
+
+fn voice_alias(given: &str) -> Result<(String, String), String> {
+    match given.split_once('=') {
+        Some((name, voice)) if !name.is_empty() && !voice.is_empty() => Ok((name.into(), voice.into())),
+        _ => Err("expected NAME=VOICE, such as alloy=bella".into()),
+    }
 }

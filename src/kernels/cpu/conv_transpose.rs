@@ -90,7 +90,13 @@ impl Shape {
 }
 
 /// `x` `[batch, in, time]` -> `[batch, out, output_time]`.
-pub fn conv_transpose(x: &[f32], [batch, time]: [usize; 2], weight: Weight<'_>, bias: &[f32], shape: &Shape) -> Vec<f32> {
+pub fn conv_transpose(
+    x: &[f32],
+    [batch, time]: [usize; 2],
+    weight: Weight<'_>,
+    bias: &[f32],
+    shape: &Shape,
+) -> Vec<f32> {
     let (groups, taps, length) = (shape.groups(), shape.taps(), shape.output_time(time));
     assert_eq!(x.len(), batch * shape.inputs * time, "conv_transpose: an input of another size");
     assert_eq!(bias.len(), shape.outputs, "conv_transpose: a bias for other outputs");

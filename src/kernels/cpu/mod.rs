@@ -7,12 +7,14 @@ mod attention;
 pub mod conv;
 pub mod conv_transpose;
 pub mod decode;
+pub mod depthwise;
 pub mod integer;
 pub mod level;
 pub mod linear;
 mod math;
 pub mod norm;
 mod pairs;
+mod relative;
 mod rotary;
 mod snake;
 mod subsample;
@@ -92,6 +94,15 @@ pub trait CpuKernels: Backend {
         sum: FloatTensor<Self>,
         weight: Arc<QuantizedWeight>,
     ) -> FloatTensor<Self>;
+
+    fn depthwise(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        before: usize,
+    ) -> FloatTensor<Self>;
+
+    fn by_key(x: FloatTensor<Self>, ignored: FloatTensor<Self>, left: usize, scale: f32) -> FloatTensor<Self>;
 
     fn norm(
         x: FloatTensor<Self>,
@@ -224,6 +235,20 @@ impl CpuKernels for Flex {
         let (x, bias, mut sum) = (contiguous(x), contiguous(bias), whole(sum));
         integer::quantized_part(floats(&x), &weight, Start::Sum(floats(&bias)), None, sum.storage_mut());
         sum
+    }
+
+    fn depthwise(x: FlexTensor, weight: FlexTensor, bias: FlexTensor, before: usize) -> FlexTensor {
+        let ([batch, time, channels], [_, _, taps]) = (dims(&x), dims(&weight));
+        let (x, weight, bias) = (contiguous(x), contiguous(weight), contiguous(bias));
+        let out = depthwise::depthwise(floats(&x), floats(&weight), floats(&bias), [time, taps, before]);
+        tensor(out, &[batch, time, channels])
+    }
+
+    fn by_key(x: FlexTensor, ignored: FlexTensor, left: usize, scale: f32) -> FlexTensor {
+        let [batch, heads, time, distances] = dims(&x);
+        let (x, ignored) = (contiguous(x), contiguous(ignored));
+        let out = relative::by_key(floats(&x), [heads, time, distances], floats(&ignored), left, scale);
+        tensor(out, &[batch, heads, time, time])
     }
 
     fn norm(x: FlexTensor, scale: FlexTensor, shift: FlexTensor, statistics: Statistics, epsilon: f32) -> FlexTensor {
