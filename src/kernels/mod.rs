@@ -39,7 +39,7 @@ pub use quantized::{Bits, QuantizedWeight, quantized_linear, quantized_linear_ad
 pub use relative::by_key;
 pub use rotary::rotate_heads;
 pub use snake::alias_free_snake;
-pub use subsample::packed_subsample;
+pub use subsample::{packed_subsample, quantized_subsample};
 
 use burn::tensor::Device;
 

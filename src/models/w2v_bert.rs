@@ -8,7 +8,7 @@ use burn::nn::{LayerNorm, LayerNormConfig};
 use burn::tensor::{Bool, Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::kernels::{Activation, attention, by_key, depthwise, glu};
+use crate::kernels::{Activation, Bits, attention, by_key, depthwise, glu};
 use crate::nn::linear::{Linear, LinearConfig};
 
 /// Sizes of [`W2vBert`].
@@ -129,6 +129,34 @@ impl W2vBertConfig {
 }
 
 impl W2vBert {
+    /// With the weights of its linear layers in few bits.
+    pub fn quantize(self, bits: Bits) -> Self {
+        let feed_forward =
+            |part: FeedForward| FeedForward { up: part.up.quantize(bits), down: part.down.quantize(bits) };
+        let layer = |layer: Layer| {
+            let Layer { attention, convolution, .. } = layer;
+            Layer {
+                first: feed_forward(layer.first),
+                attention: RelativeAttention {
+                    query: attention.query.quantize(bits),
+                    key: attention.key.quantize(bits),
+                    value: attention.value.quantize(bits),
+                    output: attention.output.quantize(bits),
+                    ..attention
+                },
+                convolution: Convolution {
+                    expand: convolution.expand.quantize(bits),
+                    contract: convolution.contract.quantize(bits),
+                    ..convolution
+                },
+                second: feed_forward(layer.second),
+                ..layer
+            }
+        };
+        let input = self.input.quantize(bits);
+        Self { input, layers: self.layers.into_iter().map(layer).collect(), ..self }
+    }
+
     /// Features `[batch, time, input]` to `[batch, time, hidden]`.
     ///
     /// `mask` `[batch, time]` is true for real frames; the others are zeroed and ignored as keys, but have an output.

@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::attention::{attend, merge_heads, split_heads};
-use crate::kernels::{Activation, depthwise, glu, packed_subsample};
+use crate::kernels::{Activation, Bits, depthwise, glu, on_cpu, packed_subsample, quantized_subsample};
 use crate::nn::linear::{Linear, LinearConfig};
 
 /// Output frames sub-sampled at once. The convolution's output is 512 times as wide as its input: a whole 15 s clip
@@ -100,6 +100,33 @@ impl Conformer {
         self.norm.forward(x)
     }
 
+    /// With the weights of its linear layers in few bits.
+    pub fn quantize(self, bits: Bits) -> Self {
+        let layer = |layer: ConformerLayer| {
+            let ConformerLayer { attention, convolution, .. } = layer;
+            ConformerLayer {
+                attention: PositionalAttention {
+                    query: attention.query.quantize(bits),
+                    key: attention.key.quantize(bits),
+                    value: attention.value.quantize(bits),
+                    out: attention.out.quantize(bits),
+                    position: attention.position.quantize(bits),
+                    ..attention
+                },
+                convolution: Convolution {
+                    expand: convolution.expand.quantize(bits),
+                    reduce: convolution.reduce.quantize(bits),
+                    ..convolution
+                },
+                expand: layer.expand.quantize(bits),
+                reduce: layer.reduce.quantize(bits),
+                ..layer
+            }
+        };
+        let projection = self.projection.quantize(bits);
+        Self { projection, layers: self.layers.into_iter().map(layer).collect(), ..self }
+    }
+
     /// The longest input in frames.
     pub fn max_frames(&self) -> usize {
         2 * self.positions.shape()[0] + 2
@@ -107,15 +134,14 @@ impl Conformer {
 
     /// Sub-sampled and scaled input: `[batch, time, features]` -> `[batch, (time - 1) / 2, dim]`.
     pub fn embed(&self, features: Tensor<3>) -> Tensor<3> {
-        let x = match (self.projection.packed(), &self.subsample.bias) {
-            (Some((weight, shift)), Some(bias)) => {
-                let kernel = self.subsample.weight.val();
-                let items = features.iter_dim(0).map(|item| {
-                    packed_subsample(item.squeeze_dim(0), kernel.clone(), bias.val(), weight.clone(), shift.clone())
-                        .unsqueeze::<3>()
-                });
-                Tensor::cat(items.collect(), 0)
-            }
+        let (kernel, bias) = (self.subsample.weight.val(), self.subsample.bias.as_ref().map(Param::val));
+        let x = match (self.projection.packed(), self.projection.quantized(), bias) {
+            (Some((weight, shift)), _, Some(bias)) => each(features, |item| {
+                packed_subsample(item, kernel.clone(), bias.clone(), weight.clone(), shift.clone())
+            }),
+            (_, Some((weight, shift)), Some(bias)) if on_cpu(&kernel.device()) => each(features, |item| {
+                quantized_subsample(item, kernel.clone(), bias.clone(), weight.clone(), shift.clone())
+            }),
             _ => self.project_chunks(features),
         };
         let dim = x.dims()[2] as f32;
@@ -145,6 +171,11 @@ impl Conformer {
     pub fn layers(&self) -> &[ConformerLayer] {
         &self.layers
     }
+}
+
+/// What `form` makes of every item of a batch.
+fn each(batch: Tensor<3>, form: impl Fn(Tensor<2>) -> Tensor<2>) -> Tensor<3> {
+    Tensor::cat(batch.iter_dim(0).map(|item| form(item.squeeze_dim(0)).unsqueeze()).collect(), 0)
 }
 
 /// Attention, convolution and feed-forward network, each pre-norm and residual; no macaron halves.

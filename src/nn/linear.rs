@@ -135,14 +135,22 @@ impl Linear {
         packed.then(|| self.bias.as_ref().map(|bias| (weight, bias.val()))).flatten()
     }
 
+    /// Weight and bias, if the weight is in few bits.
+    pub fn quantized(&self) -> Option<(Arc<QuantizedWeight>, Tensor<1>)> {
+        self.quantized.clone().zip(self.bias.as_ref().map(Param::val))
+    }
+
     /// With its weight in few bits; before [`pack`].
     pub fn quantize(self, bits: Bits) -> Self {
         let weight = self.weight.val();
         assert!(self.is_plain(&weight), "quantize: a weight that is packed already");
         let device = weight.device();
-        let values: Vec<f32> = weight.into_data().iter().collect();
-        let quantized = QuantizedWeight::new(&values, self.inputs, self.outputs, bits);
-        let nothing = self.weight.map(|_| Tensor::zeros([0, 0], &device));
+        drop(weight);
+        // The only one that is left: its values are not copied.
+        let data = self.weight.into_value().into_data().convert::<f32>();
+        let values = data.as_slice().unwrap_or_default();
+        let quantized = QuantizedWeight::new(values, self.inputs, self.outputs, bits);
+        let nothing = Param::from_tensor(Tensor::zeros([0, 0], &device));
         Self { weight: nothing, quantized: Some(Arc::new(quantized)), ..self }
     }
 

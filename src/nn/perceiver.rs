@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::attention::{attend, merge_heads, split_heads};
-use crate::kernels::Activation;
+use crate::kernels::{Activation, Bits};
 use crate::nn::linear::{Linear, LinearConfig};
 
 /// Sizes of a [`Perceiver`].
@@ -53,6 +53,20 @@ pub struct Perceiver {
 }
 
 impl Perceiver {
+    /// With the weights of its linear layers in few bits.
+    pub fn quantize(self, bits: Bits) -> Self {
+        let layer = |layer: PerceiverLayer| PerceiverLayer {
+            query: layer.query.quantize(bits),
+            key_value: layer.key_value.quantize(bits),
+            out: layer.out.quantize(bits),
+            expand: layer.expand.quantize(bits),
+            reduce: layer.reduce.quantize(bits),
+            ..layer
+        };
+        let context = self.context.quantize(bits);
+        Self { context, layers: self.layers.into_iter().map(layer).collect(), ..self }
+    }
+
     /// `[batch, time, context]` -> `[batch, latents, dim]`.
     pub fn forward(&self, sequence: Tensor<3>) -> Tensor<3> {
         let context = self.context.forward(sequence);

@@ -16,7 +16,7 @@ use crate::nn::linear::pack;
 use crate::weights::{WeightFile, load_file};
 use crate::{Error, ModelFiles, Result};
 
-use super::work::{WeightBytes, bytes_of, quantized_bytes};
+use super::work::{WeightBytes, bytes_of, linear_elements, quantized_bytes};
 
 /// The networks of one model. They hold no state: one instance serves any number of threads.
 #[derive(Debug)]
@@ -45,7 +45,8 @@ pub struct Precision {
     /// Of all linear layers (and the convolutions that run as such).
     pub weights: WeightType,
     /// Of the layers of the GPT and of the text-to-emotion model, in place of that; if none is given, a model that is
-    /// stored in few bits keeps them on the CPU.
+    /// stored in few bits keeps them on the CPU. What hears the clip (w2v-bert and the GPT's encoders) is then kept in
+    /// eight bits.
     pub gpt: Option<Bits>,
 }
 
@@ -85,16 +86,20 @@ impl Networks {
     pub fn load(files: &ModelFiles, config: &ModelConfig, precision: Precision, device: &Device) -> Result<Self> {
         precision.check(device)?;
         let kept = precision.weights;
+        let gpt_file = WeightFile::open(files, "gpt.bpk")?;
+        let bits = precision.gpt.or_else(|| gpt_file.bits().filter(|_| on_cpu(device)));
         let gpt = || {
-            let file = WeightFile::open(files, "gpt.bpk")?;
-            let bits = precision.gpt.or_else(|| file.bits().filter(|_| on_cpu(device)));
-            let gpt = file.load(config.gpt.init(device), |gpt| match bits {
+            gpt_file.load(config.gpt.init(device), |gpt| match bits {
                 Some(bits) => pack(gpt.quantize(bits), kept, device),
                 None => pack(gpt, kept, device),
-            })?;
-            Ok::<(Gpt, Option<Bits>), Error>((gpt, bits))
+            })
         };
-        let w2v_bert = || load_packed(config.w2v_bert.init(device), files, "w2v_bert.bpk", kept, device);
+        let w2v_bert = || {
+            WeightFile::open(files, "w2v_bert.bpk")?.load(config.w2v_bert.init(device), |network| match bits {
+                Some(_) => pack(network.quantize(Bits::Eight), kept, device),
+                None => pack(network, kept, device),
+            })
+        };
         let s2mel = || load_packed(config.s2mel.init(device), files, "s2mel.bpk", kept, device);
         let vocoder = || Vocoder::load(WeightFile::open(files, "bigvgan.bpk")?, &config.bigvgan, kept, device);
         let codec = || {
@@ -121,9 +126,14 @@ impl Networks {
         });
         let ((vocoder, codec), (s2mel, small)) = rest;
         let (feature_stats, campplus, emotion_bank) = small?;
-        let ((gpt, bits), w2v_bert, codec, s2mel, vocoder) = (gpt?, w2v_bert?, codec?, s2mel?, vocoder?);
+        let (gpt, w2v_bert, codec, s2mel, vocoder) = (gpt?, w2v_bert?, codec?, s2mel?, vocoder?);
+        let few = |elements: usize| bits.map_or(0.0, |_| quantized_bytes(elements, Bits::Eight));
+        let encoders = {
+            let plain = config.gpt.init(device);
+            linear_elements(&plain.speaker) + linear_elements(&plain.emotion)
+        };
         let bytes = WeightBytes {
-            w2v_bert: bytes_of(&w2v_bert),
+            w2v_bert: bytes_of(&w2v_bert) + few(linear_elements(&config.w2v_bert.init(device))),
             codec: match &codec {
                 Codec::Semantic(codec) => bytes_of(codec),
                 Codec::Decoder(codec) => bytes_of(codec),
@@ -133,7 +143,7 @@ impl Networks {
                 + bits.map_or(0.0, |bits| quantized_bytes(12 * config.gpt.dim.pow(2) * config.gpt.layers, bits)),
             gpt_head: bytes_of(gpt.head())
                 + bits.map_or(0.0, |bits| quantized_bytes(config.gpt.dim * config.gpt.codes, bits)),
-            gpt_encoders: bytes_of(&gpt.speaker) + bytes_of(&gpt.emotion),
+            gpt_encoders: bytes_of(&gpt.speaker) + bytes_of(&gpt.emotion) + few(encoders),
             regulator: bytes_of(&s2mel.regulator),
             projection: s2mel.gpt_projection.as_ref().map_or(0.0, bytes_of),
             dit: bytes_of(&s2mel.dit),

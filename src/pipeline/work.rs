@@ -68,6 +68,36 @@ pub(crate) fn bytes_of<M: Module>(module: &M) -> f64 {
     sum.0 as f64
 }
 
+/// Weights of the linear layers of a network that need not be loaded.
+pub(crate) fn linear_elements<M: Module>(module: &M) -> usize {
+    let mut count = LinearCount::default();
+    module.visit(&mut count);
+    count.elements
+}
+
+#[derive(Default)]
+struct LinearCount {
+    elements: usize,
+    /// Of the modules around, whether each is a linear layer; and the name of the parameter.
+    path: Vec<(String, bool)>,
+}
+
+impl ModuleVisitor for LinearCount {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.push((name.into(), container == "Struct:Linear"));
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if self.path.last().is_some_and(|(name, linear)| *linear && name == "weight") {
+            self.elements += param.lazy_shape().num_elements();
+        }
+    }
+}
+
 #[derive(Default)]
 struct ByteSum(usize);
 

@@ -213,6 +213,24 @@ fn fewer_bits_stay_near() {
     }
 }
 
+/// What hears the clip, as it is kept beside blocks in few bits.
+#[test]
+fn conditioning_in_eight_bits_stays_near() {
+    let g = Golden::open("gpt_v2");
+    let few = g.gpt.clone().quantize(Bits::Four);
+    let cosine = |got: Tensor<3>, want: Tensor<3>| -> f32 {
+        let length = |x: Tensor<3>| x.square().sum().sqrt();
+        ((got.clone() * want.clone()).sum() / (length(got) * length(want))).into_scalar()
+    };
+    let SpeakerEncoder::Latents(speaker) = &few.speaker else { panic!("2.0 hears latents") };
+    let conformer = cosine(speaker.conformer.forward(g.tensor("spk_cond_emb")), g.tensor("spk_conformer.out"));
+    let latents = cosine(few.speaker_latents(g.tensor("spk_cond_emb"), None), g.tensor("spk_cond_latents"));
+    let emotion = few.emotion.conformer.forward(g.tensor("emo_cond_emb"));
+    let emotion = cosine(emotion, g.tensor("emo_conformer.out"));
+    println!("gpt_v2         q8    cosine of conformers {conformer:.5}, {emotion:.5}, of latents {latents:.5}");
+    assert!(conformer > 0.999 && emotion > 0.999 && latents > 0.999);
+}
+
 /// The reference pads on the left what the removal of start and stop ids leaves; here nothing is padded.
 #[test]
 pub fn prompt_parity() {

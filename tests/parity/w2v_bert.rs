@@ -1,5 +1,6 @@
 //! w2v-bert against the reference.
 use burn::tensor::{Device, Tensor};
+use indextts::Bits;
 use indextts::models::w2v_bert::{FeatureStats, FeatureStatsConfig, W2vBert, W2vBertConfig};
 use indextts_import::config::w2v_bert::w2v_bert;
 use indextts_import::{Vars, tables};
@@ -36,6 +37,23 @@ pub fn parity_w2v_bert() {
         let output = model.forward(features, Some(mask));
         close("w2v_bert", output.clone(), &io, &name("hidden_k"), NETWORK);
         close("w2v_bert", stats.normalize(output), &io, &name("emb_normalised"), NETWORK);
+    }
+}
+
+/// As it is kept beside a GPT in few bits.
+#[test]
+fn w2v_bert_in_eight_bits_stays_near() {
+    let device = device();
+    let io = Io::open("w2v_bert/io.safetensors");
+    let model = open().0.quantize(Bits::Eight);
+    for case in ["full", "oddlen"] {
+        let mask = io.int_tensor::<2>(&format!("{case}.attention_mask"), &device).equal_elem(1);
+        let got = model.forward(io.tensor(&format!("{case}.input_features"), &device), Some(mask));
+        let want = io.tensor::<3>(&format!("{case}.hidden_k"), &device);
+        let length = |x: Tensor<3>| x.square().sum().sqrt();
+        let cosine: f32 = ((got.clone() * want.clone()).sum() / (length(got) * length(want))).into_scalar();
+        println!("w2v_bert       q8    cosine {cosine:.5} ({case})");
+        assert!(cosine > 0.999, "{case}: {cosine}");
     }
 }
 

@@ -15,8 +15,8 @@ pub struct PrecisionArgs {
     #[arg(long, value_enum, visible_alias = "dtype")]
     pub weights: Option<WeightsArg>,
 
-    /// Keep the weights of the GPT, and of the text-to-emotion model, in 8 or 4 bits, on the CPU; a model that is stored so
-    /// keeps them there
+    /// Keep the weights of the GPT, and of the text-to-emotion model, in 8 or 4 bits, and what hears the clip (w2v-bert, the
+    /// GPT's encoders) in 8, on the CPU; a model that is stored so keeps them there
     #[arg(long, value_enum)]
     pub quantize: Option<QuantizeArg>,
 }

@@ -104,33 +104,16 @@ impl QuantizedWeight {
         let (panels, groups) = (outputs.div_ceil(PANEL), inputs.div_ceil(GROUP));
         let mut values = vec![0u8; panels * groups * bits.group_bytes()];
         let mut scales = vec![f16::ZERO; panels * groups * PANEL];
+        let arch = arch();
         values.par_chunks_mut(bits.group_bytes()).zip(scales.par_chunks_mut(PANEL)).enumerate().for_each(
             |(index, (values, scales))| {
                 let (column, input) = (index / groups * PANEL, index % groups * GROUP);
-                for c in 0..PANEL {
-                    let at = |i: usize| match input + i < inputs && column + c < outputs {
-                        true => weight[(input + i) * outputs + column + c],
-                        false => 0.0,
-                    };
-                    let largest = (0..GROUP).map(at).fold(0f32, |m, v| if v.abs() > m.abs() { v } else { m });
-                    // Values are rounded against the scale as it is kept, so its own rounding costs nothing.
-                    scales[c] = bits.scale(largest);
-                    let scale = scales[c].to_f32() * UNIT;
-                    let inverse = if scale != 0.0 { 1.0 / scale } else { 0.0 };
-                    for i in 0..GROUP {
-                        let value =
-                            ((at(i) * inverse).round() as i32 + bits.offset()).clamp(bits.bottom(), bits.top()) as u8;
-                        let (quad, lane) = (i / QUAD, i % QUAD);
-                        let place = |quad: usize| (quad * PANEL + c) * QUAD + lane;
-                        match bits {
-                            Bits::Eight => values[place(quad)] = value,
-                            Bits::Four => {
-                                let half = GROUP / QUAD / 2;
-                                values[place(quad % half)] |= value << (4 * (quad / half));
-                            }
-                        }
-                    }
+                let (columns, rows) = (PANEL.min(outputs - column), GROUP.min(inputs - input));
+                let mut group = [[0.0; PANEL]; GROUP];
+                for (row, values) in group[..rows].iter_mut().zip(weight[input * outputs..].chunks(outputs)) {
+                    row[..columns].copy_from_slice(&values[column..column + columns]);
                 }
+                arch.dispatch(RoundGroup { bits, group: &group, values, scales });
             },
         );
         Self { bits, inputs, outputs, values, scales }
@@ -160,6 +143,56 @@ impl QuantizedWeight {
     /// Bytes of memory.
     pub fn bytes(&self) -> usize {
         self.values.len() + 2 * self.scales.len()
+    }
+}
+
+/// The inputs of a panel that share scales.
+struct RoundGroup<'a> {
+    bits: Bits,
+    group: &'a [[f32; PANEL]; GROUP],
+    values: &'a mut [u8],
+    scales: &'a mut [f16],
+}
+
+impl WithSimd for RoundGroup<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        let Self { bits, group, values, scales } = self;
+        let mut largest = [0f32; PANEL];
+        for row in group {
+            for (largest, value) in largest.iter_mut().zip(row) {
+                *largest = if value.abs() > largest.abs() { *value } else { *largest };
+            }
+        }
+        // Values are rounded against the scale as it is kept, so its own rounding costs nothing.
+        let mut inverses = [0f32; PANEL];
+        for ((scale, inverse), largest) in scales.iter_mut().zip(&mut inverses).zip(largest) {
+            *scale = bits.scale(largest);
+            let scale = scale.to_f32() * UNIT;
+            *inverse = if scale != 0.0 { 1.0 / scale } else { 0.0 };
+        }
+        let (offset, bottom, top) = (bits.offset() as f32, bits.bottom() as f32, bits.top() as f32);
+        let mut rounded = [[0u8; PANEL]; GROUP];
+        for (rounded, row) in rounded.iter_mut().zip(group) {
+            for ((rounded, value), inverse) in rounded.iter_mut().zip(row).zip(inverses) {
+                *rounded = ((value * inverse).round() + offset).clamp(bottom, top) as i32 as u8;
+            }
+        }
+        let (half, quads) = (GROUP / QUAD / 2, rounded.chunks_exact(QUAD));
+        for (quad, rows) in quads.enumerate() {
+            let (place, shift) = match bits {
+                Bits::Eight => (quad, 0),
+                Bits::Four => (quad % half, 4 * (quad / half)),
+            };
+            let places = values[place * PANEL * QUAD..].as_chunks_mut::<QUAD>().0.iter_mut();
+            for (c, bytes) in places.take(PANEL).enumerate() {
+                for (byte, row) in bytes.iter_mut().zip(rows) {
+                    *byte |= row[c] << shift;
+                }
+            }
+        }
     }
 }
 
@@ -230,29 +263,34 @@ impl WithSimd for RoundRow<'_> {
 /// `x` `[rows, inputs]`, `bias` `[outputs]` -> `[rows, outputs]`, after `then` if there is one.
 pub fn quantized_linear(x: &[f32], weight: &QuantizedWeight, bias: &[f32], then: Option<Activation>) -> Vec<f32> {
     let mut out = vec![0.0f32; x.len() / weight.inputs * weight.outputs];
-    quantized_part(x, weight, Start::Bias(bias), then, &mut out);
+    quantized_part(x, weight, 0, Start::Bias(bias), then, &mut out);
     out
 }
 
-/// As [`quantized_linear`], into `out` `[rows, outputs]`.
+/// The part of a product that the inputs from `from` on contribute, which begin a group: `x` `[rows, some inputs]`, `out`
+/// `[rows, outputs]`; `then` is applied to the sum.
 pub fn quantized_part(
     x: &[f32],
     weight: &QuantizedWeight,
+    from: usize,
     start: Start<'_>,
     then: Option<Activation>,
     out: &mut [f32],
 ) {
-    let (inputs, outputs) = (weight.inputs, weight.outputs);
-    assert!(x.len().is_multiple_of(inputs), "quantized linear: a weight for other rows");
-    let rows = x.len() / inputs;
+    let outputs = weight.outputs;
+    let rows = out.len() / outputs;
+    let width = x.len() / rows.max(1);
     assert_eq!(out.len(), rows * outputs, "quantized linear: an output of another size");
+    assert_eq!(x.len(), rows * width, "quantized linear: uneven rows");
+    let ends = from + width == weight.inputs || from + width < weight.inputs && width.is_multiple_of(GROUP);
+    assert!(ends && from.is_multiple_of(GROUP), "quantized linear: inputs that are no whole groups");
     if let Start::Bias(bias) | Start::Sum(bias) = start {
         assert_eq!(bias.len(), outputs, "quantized linear: a bias for another output");
     }
     if out.is_empty() {
         return;
     }
-    let x = QuantizedRows::new(x, rows, inputs);
+    let x = QuantizedRows::new(x, rows, width);
     let (panels, blocks) = (outputs.div_ceil(PANEL), rows.div_ceil(ROWS));
     let (target, form) = (Target(out.as_mut_ptr()), Form::best());
     let least = (panels * blocks).div_ceil(4 * rayon::current_num_threads().max(1));
@@ -268,7 +306,7 @@ pub fn quantized_part(
             stride: outputs,
         };
         let count = rows.len();
-        form.run(Task::new(&x, weight, panel, rows, target));
+        form.run(Task::new(&x, weight, [panel, from / GROUP], rows, target));
         target.finish(count, then);
     });
 }
@@ -330,18 +368,19 @@ impl<'a> Task<'a> {
     fn new(
         x: &'a QuantizedRows,
         weight: &'a QuantizedWeight,
-        panel: usize,
+        [panel, first]: [usize; 2],
         rows: std::ops::Range<usize>,
         target: Part<'a>,
     ) -> Self {
-        let size = x.groups * weight.bits.group_bytes();
+        let size = weight.bits.group_bytes();
+        let groups = panel * weight.inputs.div_ceil(GROUP) + first..;
         assert!(rows.end * x.groups <= x.sums.len(), "quantized linear: rows beyond the input");
         Self {
             x,
             rows,
             bits: weight.bits,
-            values: &weight.values[panel * size..][..size],
-            scales: &weight.scales[panel * x.groups * PANEL..][..x.groups * PANEL],
+            values: &weight.values[groups.start * size..][..x.groups * size],
+            scales: &weight.scales[groups.start * PANEL..][..x.groups * PANEL],
             target,
         }
     }
@@ -651,7 +690,7 @@ mod tests {
                 let mut expected: Option<Vec<f32>> = None;
                 at_every_level(|level| {
                     let mut out = wave(rows * outputs, 0.11);
-                    quantized_part(&x, &weight, Start::Sum(&bias), None, &mut out);
+                    quantized_part(&x, &weight, 0, Start::Sum(&bias), None, &mut out);
                     let expected = expected.get_or_insert_with(|| out.clone());
                     assert_eq!(&out, expected, "{bits:?}, {rows} rows, {level:?}");
                 });

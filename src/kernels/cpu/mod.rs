@@ -31,6 +31,7 @@ use super::Activation;
 use integer::QuantizedWeight;
 use linear::{Rows, Start, Weight};
 use norm::Statistics;
+use subsample::Projection;
 
 /// Operations that only the CPU backend has; callers ask `on_cpu` first.
 #[backend_extension(Flex)]
@@ -119,6 +120,14 @@ pub trait CpuKernels: Backend {
         kernel: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         weight: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
+
+    fn quantized_subsample(
+        x: FloatTensor<Self>,
+        kernel: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        weight: Arc<QuantizedWeight>,
         shift: FloatTensor<Self>,
     ) -> FloatTensor<Self>;
 
@@ -233,7 +242,7 @@ impl CpuKernels for Flex {
         weight: Arc<QuantizedWeight>,
     ) -> FlexTensor {
         let (x, bias, mut sum) = (contiguous(x), contiguous(bias), whole(sum));
-        integer::quantized_part(floats(&x), &weight, Start::Sum(floats(&bias)), None, sum.storage_mut());
+        integer::quantized_part(floats(&x), &weight, 0, Start::Sum(floats(&bias)), None, sum.storage_mut());
         sum
     }
 
@@ -272,17 +281,17 @@ impl CpuKernels for Flex {
         weight: FlexTensor,
         shift: FlexTensor,
     ) -> FlexTensor {
-        let [time, features] = dims(&x);
-        let [x, kernel, bias, shift] = [x, kernel, bias, shift].map(contiguous);
-        let out = subsample::subsample(
-            floats(&x),
-            [time, features],
-            floats(&kernel),
-            floats(&bias),
-            packed(&weight),
-            floats(&shift),
-        );
-        tensor(out, &[(time - 1) / 2, floats(&shift).len()])
+        subsampled([x, kernel, bias, shift], Projection::Packed(packed(&weight)))
+    }
+
+    fn quantized_subsample(
+        x: FlexTensor,
+        kernel: FlexTensor,
+        bias: FlexTensor,
+        weight: Arc<QuantizedWeight>,
+        shift: FlexTensor,
+    ) -> FlexTensor {
+        subsampled([x, kernel, bias, shift], Projection::Quantized(&weight))
     }
 
     fn activate(x: FlexTensor, activation: Activation) -> FlexTensor {
@@ -324,6 +333,14 @@ impl CpuKernels for Flex {
     ) -> FlexTensor {
         attend(&query, &key, &value, Some(&bias), scale, false)
     }
+}
+
+fn subsampled(tensors: [FlexTensor; 4], weight: Projection<'_>) -> FlexTensor {
+    let [time, features] = dims(&tensors[0]);
+    let [x, kernel, bias, shift] = tensors.map(contiguous);
+    let [kernel, bias, shift] = [&kernel, &bias, &shift].map(floats);
+    let out = subsample::subsample(floats(&x), [time, features], kernel, bias, weight, shift);
+    tensor(out, &[(time - 1) / 2, shift.len()])
 }
 
 fn convolve(x: FlexTensor, weight: &FlexTensor, bias: FlexTensor, out: &mut [f32], shape: conv::Shape, add: bool) {

@@ -1,20 +1,29 @@
 //! The conformer's entry: a strided convolution, a ReLU and a wide projection, without the wide matrix between them.
 use rayon::prelude::*;
 
+use super::integer::{self, QuantizedWeight, quantized_part};
 use super::linear::{Rows, Start, Weight, linear_part};
 
 /// Convolution channels whose columns are projected at a time: a few megabytes.
 const CHANNELS: usize = 8;
 
+/// The weight of the projection.
+#[derive(Clone, Copy)]
+pub enum Projection<'a> {
+    /// Packed `[panels, channels * columns, 48]`.
+    Packed(Weight<'a>),
+    Quantized(&'a QuantizedWeight),
+}
+
 /// `x` `[time, features]`; `kernel` `[channels, 9]` and `bias` `[channels]` of the convolution (3 x 3, stride 2, no
-/// padding); `weight` packed `[panels, channels * columns, 48]` and `shift` `[outputs]` of the projection ->
+/// padding); `weight` of `channels * columns` inputs and `shift` `[outputs]` of the projection ->
 /// `[frames, outputs]`. At the real size the convolution's output is 512 times as wide as its input.
 pub fn subsample(
     x: &[f32],
     [time, features]: [usize; 2],
     kernel: &[f32],
     bias: &[f32],
-    weight: Weight<'_>,
+    weight: Projection<'_>,
     shift: &[f32],
 ) -> Vec<f32> {
     let (frames, columns, channels) = ((time - 1) / 2, (features - 1) / 2, bias.len());
@@ -26,9 +35,14 @@ pub fn subsample(
         .map(|row| [row.iter().step_by(2).copied().collect(), row.iter().skip(1).step_by(2).copied().collect()])
         .collect();
     let mut out = vec![0.0; frames * shift.len()];
-    let mut wide = vec![0.0; frames * columns * CHANNELS.min(channels)];
-    for first in (0..channels).step_by(CHANNELS) {
-        let count = CHANNELS.min(channels - first);
+    let at_once = match weight {
+        Projection::Packed(_) => CHANNELS,
+        // Whole groups of inputs, however many columns there are.
+        Projection::Quantized(_) => integer::GROUP,
+    };
+    let mut wide = vec![0.0; frames * columns * at_once.min(channels)];
+    for first in (0..channels).step_by(at_once) {
+        let count = at_once.min(channels - first);
         let wide = &mut wide[..frames * columns * count];
         wide.par_chunks_mut(columns * count).enumerate().for_each(|(frame, row)| {
             let rows = &split[2 * frame..2 * frame + 3];
@@ -37,7 +51,13 @@ pub fn subsample(
             }
         });
         let start = if first == 0 { Start::Bias(shift) } else { Start::Output };
-        linear_part(Rows::dense(wide, frames), weight, channels * columns, first * columns, start, None, &mut out);
+        let from = first * columns;
+        match weight {
+            Projection::Packed(weight) => {
+                linear_part(Rows::dense(wide, frames), weight, channels * columns, from, start, None, &mut out)
+            }
+            Projection::Quantized(weight) => quantized_part(wide, weight, from, start, None, &mut out),
+        }
     }
     out
 }

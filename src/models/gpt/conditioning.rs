@@ -4,6 +4,7 @@ use burn::nn::Embedding;
 use burn::tensor::Tensor;
 
 use super::Gpt;
+use crate::kernels::Bits;
 use crate::nn::conformer::Conformer;
 use crate::nn::linear::Linear;
 use crate::nn::perceiver::Perceiver;
@@ -39,6 +40,28 @@ pub struct EmotionEncoder {
     pub perceiver: Perceiver,
     pub(super) projection: Linear,
     pub(super) out: Linear,
+}
+
+impl SpeakerEncoder {
+    /// In eight bits, where it is large.
+    pub(super) fn quantize(self) -> Self {
+        match self {
+            Self::Latents(LatentSpeaker { conformer, perceiver, speed }) => Self::Latents(LatentSpeaker {
+                conformer: conformer.quantize(Bits::Eight),
+                perceiver: perceiver.quantize(Bits::Eight),
+                speed,
+            }),
+            Self::Vector(speaker) => Self::Vector(speaker),
+        }
+    }
+}
+
+impl EmotionEncoder {
+    /// In eight bits.
+    pub(super) fn quantize(self) -> Self {
+        let (conformer, perceiver) = (self.conformer.quantize(Bits::Eight), self.perceiver.quantize(Bits::Eight));
+        Self { conformer, perceiver, ..self }
+    }
 }
 
 impl Gpt {

@@ -62,10 +62,12 @@ impl Gpt {
         self.tokens
     }
 
-    /// With the weights of its blocks and its head in few bits; norms, embeddings and the conditioning stay as they are.
+    /// With the weights of its blocks and its head in `bits`, and of the encoders of a clip, whose errors every code would
+    /// hear, in eight; norms and embeddings stay as they are.
     pub fn quantize(self, bits: Bits) -> Self {
         let blocks = self.blocks.into_iter().map(|block| block.quantize(bits)).collect();
-        Self { blocks, head: self.head.quantize(bits), ..self }
+        let head = self.head.quantize(bits);
+        Self { blocks, head, speaker: self.speaker.quantize(), emotion: self.emotion.quantize(), ..self }
     }
 
     /// Size of the code vocabulary, start and stop included.

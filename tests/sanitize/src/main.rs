@@ -107,7 +107,7 @@ fn linears() {
                     _ => {
                         let bits = if kind == 3 { Bits::Eight } else { Bits::Four };
                         let weight = QuantizedWeight::new(&n.many(inputs * outputs), inputs, outputs, bits);
-                        quantized_part(x.data, &weight, start, then, &mut out);
+                        quantized_part(x.data, &weight, 0, start, then, &mut out);
                     }
                 }
                 out
