@@ -224,7 +224,8 @@ fn conditioning_in_eight_bits_stays_near() {
     };
     let SpeakerEncoder::Latents(speaker) = &few.speaker else { panic!("2.0 hears latents") };
     let conformer = cosine(speaker.conformer.forward(g.tensor("spk_cond_emb")), g.tensor("spk_conformer.out"));
-    let latents = cosine(few.speaker_latents(g.tensor("spk_cond_emb"), None), g.tensor("spk_cond_latents"));
+    let style = Tensor::zeros([1, 1], &g.device);
+    let latents = cosine(few.speaker_latents(g.tensor("spk_cond_emb"), style), g.tensor("spk_cond_latents"));
     let emotion = few.emotion.conformer.forward(g.tensor("emo_cond_emb"));
     let emotion = cosine(emotion, g.tensor("emo_conformer.out"));
     println!("gpt_v2         q8    cosine of conformers {conformer:.5}, {emotion:.5}, of latents {latents:.5}");
