@@ -4,6 +4,7 @@
 //! to have; on every other backend the plain form runs, which is made of ordinary tensor operations. Tests
 //! hold the two against each other.
 mod activation;
+mod affine;
 mod attention;
 mod conv;
 mod decode;
@@ -26,6 +27,7 @@ mod cpu;
 pub use cpu::level::at_every_level;
 
 pub use activation::{Activation, glu, swiglu, tanh_gate};
+pub use affine::affine_relu;
 pub use attention::attention;
 pub use conv::{PackedConv, PackedConvTranspose};
 pub use cpu::level::{Level, levels, limit as limit_level};

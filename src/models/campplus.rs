@@ -176,11 +176,12 @@ impl CamPlusConfig {
 impl CamPlus {
     /// Filterbank `[batch, time, 80]`, mean removed, to the speaker's vector `[batch, embedding]`.
     pub fn forward(&self, fbank: Tensor<3>) -> Tensor<2> {
-        let x = self.first_block(self.tdnn(self.head(fbank)));
-        let x = self.transit1.forward(x);
+        // Channels last, as linear layers want them.
+        let x = self.tdnn(self.head(fbank)).swap_dims(1, 2);
+        let x = self.transit1.forward(dense(&self.block1, x));
         let x = self.transit2.forward(dense(&self.block2, x));
         let x = self.transit3.forward(dense(&self.block3, x));
-        let pooled = statistics(relu(self.output_norm.forward(x)));
+        let pooled = statistics(self.output_norm.relu(x));
         self.embedding_norm.forward(self.embedding.forward(pooled))
     }
 
@@ -201,13 +202,13 @@ impl CamPlus {
 
     /// The first dense block, `[batch, channels, time]`.
     pub fn first_block(&self, x: Tensor<3>) -> Tensor<3> {
-        dense(&self.block1, x)
+        dense(&self.block1, x.swap_dims(1, 2)).swap_dims(1, 2)
     }
 }
 
-/// Every layer sees the outputs of all before it.
+/// Every layer sees the outputs of all before it: `[batch, time, channels]` to more channels.
 fn dense(layers: &[DenseLayer], x: Tensor<3>) -> Tensor<3> {
-    layers.iter().fold(x, |x, layer| Tensor::cat(vec![x.clone(), layer.forward(x)], 1))
+    layers.iter().fold(x, |x, layer| Tensor::cat(vec![x.clone(), layer.forward(x)], 2))
 }
 
 impl NormedConv2d {
@@ -228,41 +229,44 @@ impl Residual {
 }
 
 impl DenseLayer {
+    /// `[batch, time, channels]` -> `[batch, time, growth]`.
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let x = pointwise(&self.bottleneck, relu(self.input_norm.forward(x)));
-        let x = relu(self.norm.forward(x));
-        let context = x.clone().mean_dim(2) + segment_means(x.clone());
-        let mask = sigmoid(pointwise(&self.excite, relu(pointwise(&self.squeeze, context))));
-        self.local.forward(x) * mask
+        let x = self.norm.relu(self.bottleneck.forward(self.input_norm.relu(x)));
+        let mask = self.mask(x.clone());
+        self.local.forward(x.swap_dims(1, 2)).swap_dims(1, 2) * mask
+    }
+
+    /// How much of each channel a frame keeps, `[batch, time, growth]`: that of its segment, the last of which has the
+    /// frames that are left.
+    fn mask(&self, x: Tensor<3>) -> Tensor<3> {
+        let [batch, time, _] = x.dims();
+        let mean = x.clone().mean_dim(1);
+        let segment = |start: usize| (start, SEGMENT.min(time - start));
+        let segments = || (0..time).step_by(SEGMENT).map(segment);
+        let means = segments().map(|(start, length)| x.clone().narrow(1, start, length).mean_dim(1));
+        let context = Tensor::cat(means.collect(), 1) + mean;
+        let masks = sigmoid(self.excite.forward(relu(self.squeeze.forward(context))));
+        let growth = masks.dims()[2];
+        let frames = segments().enumerate().map(|(i, (_, length))| {
+            let mask = masks.clone().narrow(1, i, 1);
+            mask.expand([batch, length, growth])
+        });
+        Tensor::cat(frames.collect(), 1)
     }
 }
 
 impl Transit {
+    /// `[batch, time, channels]` to half the channels.
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        pointwise(&self.linear, relu(self.norm.forward(x)))
+        self.linear.forward(self.norm.relu(x))
     }
 }
 
-/// A linear layer over the channels of `[batch, channels, time]`.
-fn pointwise(linear: &Linear, x: Tensor<3>) -> Tensor<3> {
-    linear.forward(x.swap_dims(1, 2)).swap_dims(1, 2)
-}
-
-/// Each frame's mean over its segment; the last segment has the frames that are left.
-fn segment_means(x: Tensor<3>) -> Tensor<3> {
-    let [batch, channels, time] = x.dims();
-    let segments = (0..time).step_by(SEGMENT).map(|start| {
-        let length = SEGMENT.min(time - start);
-        x.clone().narrow(2, start, length).mean_dim(2).expand([batch, channels, length])
-    });
-    Tensor::cat(segments.collect(), 2)
-}
-
-/// Mean and unbiased standard deviation over time, `[batch, 2 * channels]`.
+/// Mean and unbiased standard deviation over time, `[batch, time, channels]` -> `[batch, 2 * channels]`.
 fn statistics(x: Tensor<3>) -> Tensor<2> {
-    let time = x.dims()[2];
-    let mean = x.clone().mean_dim(2);
-    let squares = (x - mean.clone()).powi_scalar(2).sum_dim(2);
+    let time = x.dims()[1];
+    let mean = x.clone().mean_dim(1);
+    let squares = (x - mean.clone()).powi_scalar(2).sum_dim(1);
     let deviation = (squares / (time.max(2) - 1) as f32).sqrt();
-    Tensor::cat(vec![mean.squeeze_dim(2), deviation.squeeze_dim(2)], 1)
+    Tensor::cat(vec![mean.squeeze_dim(1), deviation.squeeze_dim(1)], 1)
 }

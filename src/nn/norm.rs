@@ -2,6 +2,8 @@
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor};
 
+use crate::kernels::affine_relu;
+
 /// Batch normalisation with its running statistics folded in by the import: `x * scale + shift` per channel.
 #[derive(Module, Debug)]
 pub struct Affine {
@@ -13,6 +15,11 @@ impl Affine {
     pub fn new(channels: usize, device: &Device) -> Self {
         let zeros = |_| Initializer::Zeros.init([channels], device);
         Self { scale: zeros(()), shift: zeros(()) }
+    }
+
+    /// `relu` of the map, `[batch, time, channels]` to the same.
+    pub fn relu(&self, x: Tensor<3>) -> Tensor<3> {
+        affine_relu(x, self.scale.val(), self.shift.val())
     }
 
     /// `[batch, channels, ...]` to the same.

@@ -10,12 +10,12 @@ use std::time::Duration;
 use burn::nn::PaddingConfig1d;
 use burn::nn::conv::{Conv1dConfig, ConvTranspose1dConfig};
 use burn::tensor::module::{attention as composed, linear};
-use burn::tensor::ops::AttentionModuleOptions;
-use burn::tensor::{Device, Tensor, activation};
+use burn::tensor::ops::{AttentionModuleOptions, PadMode};
+use burn::tensor::{Device, Distribution, Int, Tensor, TensorData, activation};
 use criterion::{Criterion, criterion_group, criterion_main};
 use indextts::kernels::{
     Activation, Bits, CachedRows, Level, PackedConv, PackedConvTranspose, QuantizedWeight, RowTables, Statistics,
-    WeightType, alias_free_snake, attention, glu, levels, limit_level, modulated_norm, pack_linear, packed_linear,
+    WeightType, affine_relu, alias_free_snake, attention, by_key, depthwise, glu, levels, limit_level, modulated_norm, pack_linear, packed_linear,
     quantized_linear, swiglu, tanh_gate,
 };
 use indextts::nn::attention::{merge_heads, split_qkv};
@@ -67,7 +67,7 @@ fn convolutions(c: &mut Criterion) {
             .with_dilation(dilation)
             .with_padding(PaddingConfig1d::Explicit(reach, reach))
             .init(&device);
-        let (x, packed) = (random([1, channels, time]), PackedConv::new(conv.clone()));
+        let (x, packed) = (random([1, channels, time]), PackedConv::new(conv.clone(), WeightType::F32));
         let name = format!("conv1d of {channels} channels, {time} samples, kernel {kernel}, dilation {dilation}");
         let work = 2 * channels * channels * kernel * time;
         pair(c, &name, work, || packed.forward(x.clone()), || conv.forward(x.clone()));
@@ -79,10 +79,26 @@ fn convolutions(c: &mut Criterion) {
             .with_stride(stride)
             .with_padding((kernel - stride) / 2)
             .init(&device);
-        let (x, packed) = (random([1, channels, time]), PackedConvTranspose::new(conv.clone()));
+        let (x, packed) = (random([1, channels, time]), PackedConvTranspose::new(conv.clone(), WeightType::F32));
         let name = format!("conv_transpose1d of {channels} channels, {time} samples, kernel {kernel}, stride {stride}");
         let work = channels * channels * kernel * time;
         pair(c, &name, work, || packed.forward(x.clone()), || conv.forward(x.clone()));
+    }
+    for (name, time, channels, taps, before) in [("w2v-bert", 249, 1024, 31, 30), ("codec", 249, 384, 7, 3)] {
+        let conv = Conv1dConfig::new(channels, channels, taps).with_groups(channels).with_bias(false).init(&device);
+        let (x, weight) = (random([1, time, channels]), conv.weight.val());
+        let plain = || {
+            let edges = [(before, taps - 1 - before)];
+            conv.forward(x.clone().swap_dims(1, 2).pad(edges, PadMode::Constant(0.0))).swap_dims(1, 2)
+        };
+        let work = 2 * time * channels * taps;
+        pair(
+            c,
+            &format!("depthwise convolution of {name}"),
+            work,
+            || depthwise(x.clone(), weight.clone(), None, before),
+            plain,
+        );
     }
     for (channels, time) in [(768, 688), (192, 5504), (24, 44032)] {
         let (snake, resampler) = (AliasFreeSnake::new(channels, &device), Resampler::new(&device));
@@ -110,6 +126,15 @@ fn attentions(c: &mut Criterion) {
             plain,
         );
     }
+    let (heads, time, left, right) = (16, 249, 64, 8);
+    let scores = Tensor::<4>::random([1, heads, time, left + right + 1], Distribution::Default, &Device::flex());
+    let ignored = Tensor::<4>::zeros([1, 1, 1, time], &Device::flex());
+    let row = |query: i64| (0..time as i64).map(move |key| (key - query).clamp(-64, 8) + 64);
+    let index: Vec<i64> = (0..time as i64).flat_map(row).collect();
+    let index: Tensor<4, Int> = Tensor::from_data(TensorData::new(index, [1, 1, time, time]), &Device::flex());
+    let plain = || scores.clone().gather(3, index.clone().expand([1, heads, time, time])) * 0.125 + ignored.clone();
+    let ours = || by_key(scores.clone(), ignored.clone(), left, 0.125);
+    pair(c, "scores by distance of w2v-bert", heads * time * time, ours, plain);
     let (heads, size, beams) = (20, 64, 3);
     for rows in [150, 600] {
         let cached = [0, 1].map(|_| random([1, heads, rows, size]));
@@ -147,6 +172,10 @@ fn elementwise(c: &mut Criterion) {
     let ours = || swiglu(gate.clone(), up.clone());
     pair(c, "SwiGLU", values(&gate), ours, || activation::silu(gate.clone()) * up.clone());
     pair(c, "GLU", values(&x), || glu(x.clone()), || activation::glu(x.clone(), 2));
+    let (scale, shift) = (random([512]), random([512]));
+    let y = random([1, 249, 512]);
+    let plain = || activation::relu(y.clone() * scale.clone().unsqueeze() + shift.clone().unsqueeze());
+    pair(c, "affine map and ReLU", values(&y), || affine_relu(y.clone(), scale.clone(), shift.clone()), plain);
     let (y, condition) = (random([2, 188, 1024]), random([1, 1, 1024]));
     let plain = || {
         let sum = y.clone() + condition.clone();

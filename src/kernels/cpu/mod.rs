@@ -3,6 +3,7 @@
 //! Vector code is written once against [`pulp`], which compiles it for every instruction set and picks one at run time;
 //! threads come from rayon's pool, as everywhere in the backend.
 mod activation;
+mod affine;
 mod attention;
 pub mod conv;
 pub mod conv_transpose;
@@ -132,6 +133,8 @@ pub trait CpuKernels: Backend {
     ) -> FloatTensor<Self>;
 
     fn activate(x: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self>;
+
+    fn affine_relu(x: FloatTensor<Self>, scale: FloatTensor<Self>, shift: FloatTensor<Self>) -> FloatTensor<Self>;
 
     fn swiglu(gate: FloatTensor<Self>, up: FloatTensor<Self>) -> FloatTensor<Self>;
 
@@ -297,6 +300,12 @@ impl CpuKernels for Flex {
     fn activate(x: FlexTensor, activation: Activation) -> FlexTensor {
         let mut x = whole(x);
         activation::activate(x.storage_mut(), activation);
+        x
+    }
+
+    fn affine_relu(x: FlexTensor, scale: FlexTensor, shift: FlexTensor) -> FlexTensor {
+        let (mut x, scale, shift) = (whole(x), contiguous(scale), contiguous(shift));
+        affine::affine_relu(x.storage_mut(), floats(&scale), floats(&shift));
         x
     }
 

@@ -16,19 +16,23 @@ mod kernels {
 
     pub mod cpu {
         pub mod activation;
+        pub mod affine;
         pub mod attention;
         pub mod conv;
         pub mod conv_transpose;
         pub mod decode;
+        pub mod depthwise;
         pub mod integer;
         pub mod level;
         pub mod linear;
         pub mod math;
         pub mod norm;
         pub mod pairs;
+        pub mod relative;
         pub mod rotary;
         pub mod snake;
         pub mod subsample;
+        pub mod winograd;
     }
 }
 
@@ -43,13 +47,14 @@ mod nn {
 use half::{bf16, f16};
 use kernels::Activation;
 use kernels::cpu::attention::{View, attention};
-use kernels::cpu::conv::{BLOCK, Size, conv1d};
+use kernels::cpu::conv::{Size, conv1d, pack_weight};
 use kernels::cpu::conv_transpose::{Shape, conv_transpose};
 use kernels::cpu::integer::{Bits, QuantizedWeight, quantized_part};
 use kernels::cpu::level::{Level, levels, limit};
 use kernels::cpu::linear::{PANEL, Rows, Start, Weight, convolve, linear_part};
 use kernels::cpu::norm::Statistics;
-use kernels::cpu::{activation, decode, norm, rotary, snake, subsample};
+use kernels::cpu::subsample::Projection;
+use kernels::cpu::{activation, affine, decode, depthwise, norm, relative, rotary, snake, subsample, winograd};
 
 /// The same numbers for the same seed.
 struct Numbers(u32);
@@ -140,14 +145,23 @@ fn convolutions() {
         (24, 24, 3100, 3, 5),
     ] {
         for add in [false, true] {
-            check(&format!("conv1d {inputs} {outputs} {time} {taps} {dilation}"), 1e-4, |n| {
-                let blocks = outputs.div_ceil(BLOCK);
-                let (x, weight) = (n.many(2 * inputs * time), n.many(blocks * inputs * taps * BLOCK));
-                let (bias, mut out) = (n.many(outputs), n.many(2 * outputs * time));
-                let size = Size::of([2, inputs, time], [blocks, inputs, taps, BLOCK], [outputs], dilation);
-                conv1d(&x, &weight, &bias, &mut out, &size, add);
-                out
-            });
+            for (half, fewer) in [(false, false), (true, false), (false, true), (true, true)] {
+                if fewer && taps < 3 {
+                    continue;
+                }
+                check(&format!("conv1d {inputs} {outputs} {time} {taps} {dilation} {half} {fewer}"), 1e-3, |n| {
+                    let (x, weight) = (n.many(2 * inputs * time), n.many(outputs * inputs * taps));
+                    let (bias, mut out) = (n.many(outputs), n.many(2 * outputs * time));
+                    let pack = if fewer { winograd::pack_weight } else { pack_weight };
+                    let run = if fewer { winograd::conv1d } else { conv1d };
+                    let weight = pack(&weight, [outputs, inputs, taps]);
+                    let halves: Vec<f16> = weight.iter().map(|v| f16::from_f32(*v)).collect();
+                    let weight = if half { Weight::F16(&halves) } else { Weight::F32(&weight) };
+                    let size = Size { batch: 2, inputs, outputs, time, taps, dilation };
+                    run(&x, weight, &bias, &mut out, &size, add);
+                    out
+                });
+            }
         }
     }
     for (inputs, outputs, time, kernel, stride, padding) in
@@ -156,7 +170,8 @@ fn convolutions() {
         check(&format!("conv_transpose {inputs} {outputs} {time} {kernel} {stride}"), 1e-4, |n| {
             let shape = Shape { inputs, outputs, kernel, stride, padding };
             let weight = shape.pack(&n.many(inputs * outputs * kernel));
-            conv_transpose(&n.many(2 * inputs * time), [2, time], &weight, &n.many(outputs), &shape)
+            let (x, bias) = (n.many(2 * inputs * time), n.many(outputs));
+            conv_transpose(&x, [2, time], Weight::F32(&weight), &bias, &shape)
         });
     }
     for time in [1, 2, 5, 511, 512, 515, 9000] {
@@ -164,13 +179,25 @@ fn convolutions() {
             snake::snake(&n.many(4 * time), &n.many(2), &n.many(2), [2, 2, time])
         });
     }
-    check("subsample", 1e-3, |n| {
-        let (time, features, channels, outputs) = (9, 12, 10, 50usize);
-        let columns = (features - 1) / 2;
-        let weight = n.many(outputs.div_ceil(PANEL) * channels * columns * PANEL);
-        let (x, kernel) = (n.many(time * features), n.many(9 * channels));
-        subsample::subsample(&x, [time, features], &kernel, &n.many(channels), Weight::F32(&weight), &n.many(outputs))
-    });
+    for (channels, few) in [(10, false), (10, true), (64, true), (70, true)] {
+        check(&format!("subsample {channels} {few}"), 1e-2, |n| {
+            let (time, features, outputs) = (9, 12, 50usize);
+            let columns = (features - 1) / 2;
+            let (x, kernel) = (n.many(time * features), n.many(9 * channels));
+            let packed = n.many(outputs.div_ceil(PANEL) * channels * columns * PANEL);
+            let inputs = channels * columns;
+            let quantized = QuantizedWeight::new(&packed[..inputs * outputs], inputs, outputs, Bits::Eight);
+            let weight =
+                if few { Projection::Quantized(&quantized) } else { Projection::Packed(Weight::F32(&packed)) };
+            subsample::subsample(&x, [time, features], &kernel, &n.many(channels), weight, &n.many(outputs))
+        });
+    }
+    for (time, channels, taps, before) in [(1, 1, 1, 0), (3, 70, 7, 3), (70, 130, 31, 30), (65, 64, 15, 0)] {
+        check(&format!("depthwise {time} {channels} {taps}"), 1e-4, |n| {
+            let (x, weight) = (n.many(2 * time * channels), n.many(channels * taps));
+            depthwise::depthwise(&x, &weight, &n.many(channels), [time, taps, before])
+        });
+    }
 }
 
 fn attentions() {
@@ -192,6 +219,13 @@ fn attentions() {
                 attention(&q, &k, &v, bias.as_ref(), 0.3, causal && !biased)
             });
         }
+    }
+    for (heads, time, left, right) in [(1, 1, 0, 0), (2, 9, 3, 1), (3, 130, 64, 8), (1, 5, 64, 8)] {
+        check("scores by distance", 1e-6, |n| {
+            let distances = left + right + 1;
+            let x = n.many(2 * heads * time * distances);
+            relative::by_key(&x, [heads, time, distances], &n.many(2 * time), left, 0.3)
+        });
     }
     for (heads, size, sequences, rows) in [(1, 1, 1, 1), (3, 20, 3, 40), (2, 64, 2, 257), (2, 100, 1, 9)] {
         check("decode", 1e-4, |n| {
@@ -220,6 +254,11 @@ fn elementwise() {
         });
     }
     for (time, channels) in [(1, 1), (70, 17), (9, 700)] {
+        check("affine", 1e-6, |n| {
+            let mut x = n.many(2 * time * channels);
+            affine::affine_relu(&mut x, &n.many(channels), &n.many(channels));
+            x
+        });
         check("glu", 1e-6, |n| activation::glu(&n.many(time * 2 * channels), channels));
         check("tanh gate", 1e-6, |n| {
             activation::tanh_gate(&n.many(2 * time * 2 * channels), &n.many(4 * channels), [time, 2 * channels])
