@@ -122,13 +122,12 @@ impl ModuleMapper for Filler {
         let (device, shape, failures) = (param.lazy_device(), param.lazy_shape(), self.failures.clone());
         let of_file = shape.clone();
         let read = move |device: &Device, _: bool| {
-            let count = of_file.num_elements();
-            let values = stored.floats(count).unwrap_or_else(|what| {
+            let values = stored.floats(of_file.clone()).unwrap_or_else(|what| {
                 failures.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{}: {what}", stored.name()));
                 // Is thrown away with the module.
-                vec![0.0; count]
+                TensorData::zeros::<f32, _>(of_file)
             });
-            Tensor::from_data(TensorData::new(values, of_file), device)
+            Tensor::from_data(values, device)
         };
         Param::uninitialized(param.id, read, device, false, shape)
     }

@@ -51,6 +51,9 @@ def main():
     whole = speak(response_format="wav").content
     check(f"speech: {len(samples(whole)) // 2} samples", len(samples(whole)) > 10_000)
     check("same seed, same bytes", speak(response_format="wav").content == whole)
+    # As the package's documentation writes it; the first voice speaks.
+    documented = speak(model="gpt-4o-mini-tts", voice="alloy", instructions="Speak cheerfully.", response_format="wav")
+    check("a voice of OpenAI's and instructions", len(samples(documented.content)) > 10_000)
     pcm = speak(response_format="pcm").content
     check("pcm holds the samples of wav", pcm == samples(whole))
     check("flac", speak(response_format="flac").content[:4] == b"fLaC")

@@ -65,9 +65,10 @@ impl Gpt {
     /// With the weights of its blocks and its head in `bits`, and of the encoders of a clip, whose errors every code would
     /// hear, in eight; norms and embeddings stay as they are.
     pub fn quantize(self, bits: Bits) -> Self {
+        // The largest weights first, which for a moment are in memory as they were: nothing else is there yet.
+        let (speaker, emotion) = (self.speaker.quantize(), self.emotion.quantize());
         let blocks = self.blocks.into_iter().map(|block| block.quantize(bits)).collect();
-        let head = self.head.quantize(bits);
-        Self { blocks, head, speaker: self.speaker.quantize(), emotion: self.emotion.quantize(), ..self }
+        Self { speaker, emotion, blocks, head: self.head.quantize(bits), ..self }
     }
 
     /// Size of the code vocabulary, start and stop included.
