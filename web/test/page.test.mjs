@@ -35,6 +35,9 @@ after(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
+// Said by Chromium itself where a page asks for a graphics card and there is none.
+const NO_ADAPTER = "No available adapters.";
+
 // A page that is ready to speak; it fails the test by anything unexpected that it does.
 async function open({ url = site.url, backend = "threads", viewport, ready = true, before, within = browser } = {}) {
   const context = await within.newContext({ viewport: viewport ?? { width: 1000, height: 900 }, acceptDownloads: true });
@@ -42,7 +45,9 @@ async function open({ url = site.url, backend = "threads", viewport, ready = tru
   page.setDefaultTimeout(PATIENCE);
   page.trouble = [];
   page.on("pageerror", error => page.trouble.push(error.message));
-  page.on("console", line => ["error", "warning"].includes(line.type()) && page.trouble.push(line.text()));
+  page.on("console", line => {
+    if (["error", "warning"].includes(line.type()) && line.text() !== NO_ADAPTER) page.trouble.push(line.text());
+  });
   page.on("request", request => {
     const asked = request.url();
     if (!asked.startsWith(url) && !/^(blob|data):/.test(asked)) page.trouble.push(`request to ${asked}`);
