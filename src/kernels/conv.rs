@@ -4,11 +4,12 @@ use burn::module::{Module, Param};
 use burn::nn::conv::{Conv1d, ConvTranspose1d};
 use burn::tensor::module::{conv_transpose1d, conv1d};
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
-use burn::tensor::{DType, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 
 use super::cpu::CpuKernels;
 use super::cpu::conv::{Shape, pack_weight};
 use super::cpu::{conv_transpose, winograd};
+use super::linear::halves;
 use super::{WeightType, on_cpu};
 
 /// A [`Conv1d`] (odd kernel, stride 1, one group, same length) whose weights lie in the order in which the CPU kernel
@@ -77,8 +78,12 @@ fn in_one_row(weight: Tensor<3>, pack: impl FnOnce(&[f32]) -> Vec<f32>, kept: We
     let data = weight.into_data().convert::<f32>();
     let packed = pack(data.as_slice().unwrap_or_default());
     let shape = [1, 1, packed.len()];
-    let dtype = if kept == WeightType::F32 { DType::F32 } else { DType::F16 };
-    Tensor::from_data(TensorData::new(packed, shape), (&device, dtype))
+    let data = match kept {
+        WeightType::F32 => TensorData::new(packed, shape),
+        WeightType::F16 | WeightType::Bf16 => TensorData::new(halves(&packed), shape),
+    };
+    let dtype = data.dtype();
+    Tensor::from_data(data, (&device, dtype))
 }
 
 /// A [`ConvTranspose1d`] (one group, no dilation, no output padding) whose weights lie in the order in which the CPU

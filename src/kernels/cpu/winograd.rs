@@ -118,26 +118,53 @@ pub fn packed_len(inputs: usize, outputs: usize, taps: usize) -> usize {
     Transform::of(taps).points * outputs.next_multiple_of(BLOCK) * inputs * groups(taps)
 }
 
-/// `weight` `[outputs, inputs, taps]` at the points: `[points, outputs / 8, inputs, groups, 8]`.
+/// `weight` `[outputs, inputs, taps]` at the points: `[outputs / 8, points, inputs, groups, 8]`.
 pub fn pack_weight(weight: &[f32], [outputs, inputs, taps]: [usize; 3]) -> Vec<f32> {
     assert_eq!(weight.len(), outputs * inputs * taps, "conv1d: a weight of another size");
     let (transform, groups) = (Transform::of(taps), groups(taps));
     let mut packed = vec![0.0; packed_len(inputs, outputs, taps)];
-    let row = groups * BLOCK;
-    packed.par_chunks_mut(inputs * row).enumerate().for_each(|(index, block)| {
-        let (point, first) = (index / outputs.div_ceil(BLOCK), index % outputs.div_ceil(BLOCK) * BLOCK);
-        let factors = &transform.weight[point][..transform.taps];
-        for output in first..outputs.min(first + BLOCK) {
-            let weight = &weight[output * inputs * taps..][..inputs * taps];
-            for (weight, row) in weight.chunks_exact(taps).zip(block.chunks_exact_mut(row)) {
-                for (weight, values) in weight.chunks(transform.taps).zip(row.chunks_exact_mut(BLOCK)) {
-                    let value: f64 = weight.iter().zip(factors).map(|(w, f)| f64::from(*w) * f).sum();
-                    values[output - first] = value as f32;
+    let (row, arch) = (groups * BLOCK, arch());
+    let blocks = packed.par_chunks_mut(transform.points * inputs * row).zip(weight.par_chunks(BLOCK * inputs * taps));
+    blocks.for_each(|(packed, weight)| {
+        arch.dispatch(PackBlock { packed, weight, inputs, taps, transform: &transform });
+    });
+    packed
+}
+
+/// Eight outputs, or as many as are left.
+struct PackBlock<'a> {
+    packed: &'a mut [f32],
+    weight: &'a [f32],
+    inputs: usize,
+    taps: usize,
+    transform: &'a Transform,
+}
+
+impl WithSimd for PackBlock<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        let Self { packed, weight, inputs, taps, transform } = self;
+        let groups = packed.len() / (transform.points * inputs * BLOCK);
+        for input in 0..inputs {
+            for group in 0..groups {
+                // The taps of the group, each of all outputs.
+                let mut values = [[0.0f32; BLOCK]; OUTPUTS];
+                for (output, weight) in weight.chunks_exact(inputs * taps).enumerate() {
+                    let weight = &weight[input * taps..][..taps];
+                    let weight = &weight[group * transform.taps..taps.min((group + 1) * transform.taps)];
+                    weight.iter().zip(&mut values).for_each(|(weight, values)| values[output] = *weight);
+                }
+                for (point, factors) in transform.weight.iter().enumerate().take(transform.points) {
+                    let out = &mut packed[((point * inputs + input) * groups + group) * BLOCK..][..BLOCK];
+                    for (values, factor) in values.iter().zip(factors) {
+                        out.iter_mut().zip(values).for_each(|(out, value)| *out += value * *factor as f32);
+                    }
                 }
             }
         }
-    });
-    packed
+    }
 }
 
 /// How the time of one tile is laid out.
@@ -230,7 +257,7 @@ pub fn conv1d(x: &[f32], weight: Weight<'_>, bias: &[f32], out: &mut [f32], size
         let rows = own.start * BLOCK..outputs.min(own.end * BLOCK);
         buffers.products.clear();
         buffers.products.resize(transform.points * rows.len() * layout.stride(), 0.0);
-        multiply(buffers, weight, [inputs, blocks], own, rows.len(), layout, transform.points);
+        multiply(buffers, weight, inputs, own, rows.len(), layout, transform.points);
         // SAFETY: `out` is borrowed mutably for the whole loop, holds `outputs` rows of `time` for each item, and each
         // index writes the columns `start..start + length` of its own outputs of its item only.
         let out = unsafe { target.get().add((item * outputs + rows.start) * time + start) };
@@ -255,7 +282,7 @@ pub fn conv1d(x: &[f32], weight: Weight<'_>, bias: &[f32], out: &mut [f32], size
 fn multiply(
     buffers: &mut Buffers,
     weight: Weight<'_>,
-    [inputs, blocks]: [usize; 2],
+    inputs: usize,
     own: Range<usize>,
     outputs: usize,
     layout: Layout,
@@ -264,20 +291,18 @@ fn multiply(
     let Layout { groups, .. } = layout;
     let (stride, block) = (layout.stride(), inputs * groups * BLOCK);
     let zeros = vec![0.0; outputs];
-    // Weights in half precision are widened a block at a time: it stays in the cache until it has been used.
-    let at_once = if matches!(weight, Weight::F32(_)) { own.len() } else { 1 };
+    // Point by point: its inputs stay in the cache while the weights pass.
     for point in 0..points {
         let x = &buffers.inputs[point * inputs * stride..][..inputs * stride];
         let products = &mut buffers.products[point * outputs * stride..][..outputs * stride];
-        let parts = zeros.chunks(at_once * BLOCK).zip(products.chunks_mut(at_once * BLOCK * stride));
-        for (i, (bias, out)) in parts.enumerate() {
-            let first = point * blocks + own.start + i * at_once;
-            let range = first * block..(first + bias.len().div_ceil(BLOCK)) * block;
+        let parts = zeros.chunks(BLOCK).zip(products.chunks_mut(BLOCK * stride));
+        for (index, (bias, out)) in own.clone().zip(parts) {
+            let first = (index * points + point) * block;
             arch().dispatch(Tile {
                 x,
                 stride,
                 inputs,
-                weight: weight.widened(range, &mut buffers.weight),
+                weight: weight.widened(first..first + block, &mut buffers.weight),
                 bias,
                 out: out.as_mut_ptr(),
                 out_stride: stride,
