@@ -16,7 +16,7 @@ use crate::nn::linear::pack;
 use crate::weights::{WeightFile, load_file};
 use crate::{Error, ModelFiles, Result};
 
-use super::work::{WeightBytes, bytes_of, linear_elements, quantized_bytes};
+use super::work::{WeightBytes, bytes_of, quantized_bytes, quantized_elements};
 
 /// The networks of one model. They hold no state: one instance serves any number of threads.
 #[derive(Debug)]
@@ -127,23 +127,22 @@ impl Networks {
         let ((vocoder, codec), (s2mel, small)) = rest;
         let (feature_stats, campplus, emotion_bank) = small?;
         let (gpt, w2v_bert, codec, s2mel, vocoder) = (gpt?, w2v_bert?, codec?, s2mel?, vocoder?);
-        let few = |elements: usize| bits.map_or(0.0, |_| quantized_bytes(elements, Bits::Eight));
-        let encoders = {
-            let plain = config.gpt.init(device);
-            linear_elements(&plain.speaker) + linear_elements(&plain.emotion)
-        };
+        let plain = config.gpt.init(device);
+        let of_gpt = bits.unwrap_or(Bits::Eight);
         let bytes = WeightBytes {
-            w2v_bert: bytes_of(&w2v_bert) + few(linear_elements(&config.w2v_bert.init(device))),
+            w2v_bert: bytes_of(&w2v_bert)
+                + quantized_bytes(quantized_elements(&config.w2v_bert.init(device), &w2v_bert), Bits::Eight),
             codec: match &codec {
                 Codec::Semantic(codec) => bytes_of(codec),
                 Codec::Decoder(codec) => bytes_of(codec),
             },
             campplus: bytes_of(&campplus),
-            gpt_blocks: bytes_of(&gpt.blocks)
-                + bits.map_or(0.0, |bits| quantized_bytes(12 * config.gpt.dim.pow(2) * config.gpt.layers, bits)),
-            gpt_head: bytes_of(gpt.head())
-                + bits.map_or(0.0, |bits| quantized_bytes(config.gpt.dim * config.gpt.codes, bits)),
-            gpt_encoders: bytes_of(&gpt.speaker) + bytes_of(&gpt.emotion) + few(encoders),
+            gpt_blocks: bytes_of(&gpt.blocks) + quantized_bytes(quantized_elements(&plain.blocks, &gpt.blocks), of_gpt),
+            gpt_head: bytes_of(gpt.head()) + quantized_bytes(quantized_elements(plain.head(), gpt.head()), of_gpt),
+            gpt_encoders: bytes_of(&gpt.speaker)
+                + bytes_of(&gpt.emotion)
+                + quantized_bytes(quantized_elements(&plain.speaker, &gpt.speaker), Bits::Eight)
+                + quantized_bytes(quantized_elements(&plain.emotion, &gpt.emotion), Bits::Eight),
             regulator: bytes_of(&s2mel.regulator),
             projection: s2mel.gpt_projection.as_ref().map_or(0.0, bytes_of),
             dit: bytes_of(&s2mel.dit),

@@ -121,13 +121,13 @@ impl ApiError {
     /// As [`no_voice`](Self::no_voice), with those that are here.
     pub fn unknown_voice(name: &str, known: &[String]) -> Self {
         const SHOWN: usize = 20;
-        if known.is_empty() {
-            let message = format!("there is no voice {name:?} here, nor any other; POST a clip to /v1/audio/voices");
-            return Self::new(StatusCode::NOT_FOUND, "voice_not_found", message).of("voice");
-        }
         let more = if known.len() > SHOWN { ", ..." } else { "" };
         let names = known[..known.len().min(SHOWN)].join(", ");
-        let message = format!("there is no voice {name:?} here; there are: {names}{more} (/v1/audio/voices)");
+        let others = match known {
+            [] => "nor any other; POST a clip to /v1/audio/voices".into(),
+            _ => format!("but {names}{more} (/v1/audio/voices)"),
+        };
+        let message = format!("there is no voice {name:?} here, {others}");
         Self::new(StatusCode::NOT_FOUND, "voice_not_found", message).of("voice")
     }
 

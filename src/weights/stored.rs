@@ -5,7 +5,7 @@
 //! (both rounded up) holds what the values of 32 inputs are multiplied with.
 use std::collections::{BTreeMap, HashSet};
 
-use burn::tensor::{DType, Shape, TensorData};
+use burn::tensor::{AllocationProperty, DType, Shape, TensorData};
 use burn_pack::{Bytes, Tensor as PackTensor};
 use half::{bf16, f16};
 use rayon::prelude::*;
@@ -101,8 +101,12 @@ impl Stored {
             let values = match self.values.dtype {
                 DType::F16 => convert(bytes, |b| f16::from_le_bytes(b).to_f32()),
                 DType::BF16 => convert(bytes, |b| bf16::from_le_bytes(b).to_f32()),
-                // What was read is what is wanted: half a gigabyte less for a moment, of the largest weight.
-                _ if cfg!(target_endian = "little") && bytes.as_ptr().cast::<f32>().is_aligned() => {
+                // What was read is what is wanted: half a gigabyte less for a moment, of the largest weight. A part of a
+                // file in memory would keep all of it there.
+                _ if owner.property() == AllocationProperty::File
+                    && cfg!(target_endian = "little")
+                    && bytes.as_ptr().cast::<f32>().is_aligned() =>
+                {
                     return Ok(TensorData::from_bytes(owner, shape, DType::F32));
                 }
                 _ => convert(bytes, f32::from_le_bytes),
