@@ -7,8 +7,8 @@ use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
 
 use super::Activation;
-use super::cpu::CpuKernels;
 use super::cpu::linear::PANEL;
+use super::cpu::{CpuKernels, is_at_points, winograd_rows};
 use super::on_cpu;
 
 /// The type in which weights are kept. On the CPU products are f32; a GPU multiplies in this type, and everything else
@@ -132,9 +132,28 @@ pub(super) fn add_rows<const D: usize>(
     product(x.reshape([rows, inputs]), bias, sum.reshape([rows, outputs])).reshape(dims)
 }
 
+/// `weight` `[outputs, inputs, kernel]` of a convolution over time, packed for [`packed_windows`]: as `[kernel * inputs,
+/// outputs]`, or at the points where fewer products are needed. In one row of `D` dimensions.
+pub fn pack_windows<const D: usize>(weight: Tensor<D>, kept: WeightType) -> Tensor<D> {
+    let dims: [usize; 3] = weight.shape().dims();
+    let [outputs, inputs, kernel] = dims;
+    let device = weight.device();
+    let rows: Tensor<2> = if is_at_points(kept.dtype(), [inputs, outputs, kernel]) {
+        let data = weight.into_data().convert::<f32>();
+        let values = winograd_rows::weight_at_points(data.as_slice().unwrap_or_default(), dims);
+        let rows = values.len() / outputs;
+        Tensor::from_data(TensorData::new(values, [rows, outputs]), &device)
+    } else {
+        weight.reshape(dims).permute([2, 1, 0]).reshape([kernel * inputs, outputs])
+    };
+    let packed = pack_linear(rows, kept);
+    let mut shape = [1; D];
+    shape[D - 1] = packed.dims()[1];
+    packed.reshape(shape)
+}
+
 /// A convolution over time as a product with windows of `kernel` frames, `dilation` apart: `x` `[batch, time, channels]`,
-/// `weight` packed of `[kernel * channels, outputs]` -> `[batch, time - dilation * (kernel - 1), outputs]`. On the CPU
-/// only.
+/// `weight` of [`pack_windows`] -> `[batch, time - dilation * (kernel - 1), outputs]`. On the CPU only.
 pub fn packed_windows(x: Tensor<3>, weight: Tensor<2>, bias: Tensor<1>, kernel: usize, dilation: usize) -> Tensor<3> {
     let (x, weight, bias) = (x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch());
     Tensor::from_dispatch(<Dispatch as CpuKernels>::linear_windows(x, weight, bias, kernel, dilation))
@@ -198,12 +217,31 @@ mod tests {
             let bias = Tensor::<1>::random([outputs], Distribution::Normal(0.0, 1.0), &device);
             let options = ConvOptions::new([1], [0], [dilation], 1);
             let expected = conv1d(x.clone().swap_dims(1, 2), weight.clone(), Some(bias.clone()), options).swap_dims(1, 2);
-            let flat = weight.permute([2, 1, 0]).reshape([frames * channels, outputs]);
             for (kept, tolerance) in [(WeightType::F32, 1e-4), (WeightType::Bf16, 0.2)] {
-                let got = packed_windows(x.clone(), pack_linear(flat.clone(), kept), bias.clone(), frames, dilation);
+                let packed: Tensor<2> = pack_windows(weight.clone(), kept).reshape([1, -1]);
+                let got = packed_windows(x.clone(), packed, bias.clone(), frames, dilation);
                 let worst: f32 = (got - expected.clone()).abs().max().into_scalar();
                 prop_assert!(worst < tolerance, "{:?}: {}", kept, worst);
             }
+        }
+
+        /// Of numbers up to 1: the transforms' rounding is that of values up to a hundred times as large.
+        #[test]
+        fn fewer_products_equal_a_convolution(
+            (batch, time, dilation) in (1usize..3, 13usize..60, 1usize..4),
+            (channels, outputs, taps) in (64usize..100, 64usize..140, 3usize..6),
+        ) {
+            let device = Device::flex();
+            prop_assert!(is_at_points(DType::F32, [channels, outputs, taps]));
+            let random = |dims| Tensor::<3>::random(dims, Distribution::Uniform(-1.0, 1.0), &device);
+            let (x, weight) = (random([batch, time, channels]), random([outputs, channels, taps]));
+            let bias = Tensor::<1>::random([outputs], Distribution::Normal(0.0, 1.0), &device);
+            let options = ConvOptions::new([1], [0], [dilation], 1);
+            let expected = conv1d(x.clone().swap_dims(1, 2), weight.clone(), Some(bias.clone()), options).swap_dims(1, 2);
+            let packed: Tensor<2> = pack_windows(weight, WeightType::F32).reshape([1, -1]);
+            let got = packed_windows(x, packed, bias, taps, dilation);
+            let worst: f32 = (got - expected).abs().max().into_scalar();
+            prop_assert!(worst < 1e-4, "{}", worst);
         }
     }
 }

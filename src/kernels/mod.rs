@@ -33,7 +33,7 @@ pub use conv::{PackedConv, PackedConvTranspose};
 pub use cpu::level::{Level, levels, limit as limit_level};
 pub use decode::{CachedRows, RowTables};
 pub use depthwise::depthwise;
-pub use linear::{WeightType, pack_linear, packed_linear, packed_linear_add, packed_windows};
+pub use linear::{WeightType, pack_linear, pack_windows, packed_linear, packed_linear_add, packed_windows};
 pub use norm::{Statistics, modulated_norm};
 pub use pool::in_pool;
 pub use probe::product_seconds;

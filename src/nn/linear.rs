@@ -9,7 +9,7 @@ use burn::tensor::ops::ConvOptions;
 use burn::tensor::{DType, Device, Tensor};
 
 use crate::kernels::{
-    Activation, Bits, QuantizedWeight, WeightType, on_cpu, pack_linear, packed_linear, packed_linear_add,
+    Activation, Bits, QuantizedWeight, WeightType, on_cpu, pack_linear, pack_windows, packed_linear, packed_linear_add,
     packed_windows, quantized_linear, quantized_linear_add,
 };
 
@@ -162,7 +162,7 @@ impl Linear {
 /// A convolution over time, of stride 1, on channels-last signals: there it is a linear layer over windows of frames.
 #[derive(Module, Debug)]
 pub struct TimeConv {
-    /// `[outputs, inputs, kernel]`, or `[kernel * inputs, outputs]` packed by [`pack`].
+    /// `[outputs, inputs, kernel]`, or packed by [`pack`].
     weight: Param<Tensor<3>>,
     /// `[outputs]`
     bias: Param<Tensor<1>>,
@@ -275,14 +275,7 @@ impl ModuleMapper for Packer {
             Some((name, Layer::Linear)) if name == "weight" && param.shape().num_elements() > 0 => {
                 param.map(|weight| pack_linear(weight, self.kept))
             }
-            Some((name, Layer::TimeConv)) if name == "weight" => param.map(|weight| {
-                let [outputs, inputs, kernel] = weight.shape().dims();
-                let windows: Tensor<3> = weight.reshape([outputs, inputs, kernel]).permute([2, 1, 0]);
-                let packed: Tensor<2> = pack_linear(windows.reshape([kernel * inputs, outputs]), self.kept);
-                let mut shape = [1; D];
-                shape[D - 1] = packed.dims()[1];
-                packed.reshape(shape)
-            }),
+            Some((name, Layer::TimeConv)) if name == "weight" => param.map(|weight| pack_windows(weight, self.kept)),
             _ => param,
         }
     }

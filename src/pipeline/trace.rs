@@ -1,4 +1,5 @@
 //! What every stage of a synthesis makes of given inputs: for comparing devices and precisions with each other.
+use std::future::Future;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -7,9 +8,10 @@ use web_time::Instant;
 
 use crate::audio::decode::ReferenceAudio;
 use crate::models::flow::{SolveOptions, solve};
+use crate::readback::{values, wait};
 use crate::{Error, Result};
 
-use super::decode::{DecodeOptions, decode, step_logits};
+use super::decode::{DecodeOptions, Decoding, step_logits};
 use super::networks::{Codec, check_codes};
 use super::options::Options;
 use super::synthesize::{Noise, Synthesizer, stream};
@@ -97,6 +99,17 @@ impl Synthesizer {
     /// # Errors
     /// As for a synthesis; [`Error::Input`] if `given` is of another kind of model.
     pub fn trace(&self, clip: &ReferenceAudio, text: &str, options: &Options, given: Option<&Trace>) -> Result<Trace> {
+        wait(self.trace_async(clip, text, options, given))
+    }
+
+    /// As [`Synthesizer::trace`], for a device that cannot be waited for.
+    pub async fn trace_async(
+        &self,
+        clip: &ReferenceAudio,
+        text: &str,
+        options: &Options,
+        given: Option<&Trace>,
+    ) -> Result<Trace> {
         options.check()?;
         let networks = &self.networks;
         let features = ReferenceFeatures::new(clip, &self.config.mel, self.config.feature_padding as f32);
@@ -108,45 +121,51 @@ impl Synthesizer {
         };
         let mut tracer = Tracer { device: &self.device, given, stages: Vec::new() };
 
-        let content = tracer.run("w2v-bert", || Ok(self.content(&features.speaker)))?;
-        let style = tracer.run("CAMPPlus", || {
-            Ok(networks.campplus.forward(floats(&features.fbank, [1, features.fbank.len() / 80, 80])))
-        })?;
+        let content = tracer.run("w2v-bert", async { Ok(self.content(&features.speaker)) }).await?;
+        let style =
+            async { Ok(networks.campplus.forward(floats(&features.fbank, [1, features.fbank.len() / 80, 80]))) };
+        let style = tracer.run("CAMPPlus", style).await?;
         let prompt = match &networks.codec {
-            Codec::Semantic(codec) => tracer.run("semantic codec", || Ok(codec.quantize(content.clone()).1))?,
+            Codec::Semantic(codec) => {
+                tracer.run("semantic codec", async { Ok(codec.quantize(content.clone()).1) }).await?
+            }
             Codec::Decoder(_) => content.clone(),
         };
-        let conditioning = tracer.run("GPT conditioning", || {
+        let conditioning = async {
             let speaker = networks.gpt.speaker_latents(content.clone(), style.clone());
             Ok(networks.gpt.conditioning(speaker, networks.gpt.emotion_vector(content.clone())))
-        })?;
+        };
+        let conditioning = tracer.run("GPT conditioning", conditioning).await?;
 
         let prefix = || networks.gpt.prefix(conditioning.clone(), &ids, self.language(options));
         let greedy = DecodeOptions { beams: 1, do_sample: false, ..options.decode.clone() };
-        let codes: Tensor<1> = tracer.run(CODES, || {
+        let found = async {
+            let mut decoding = Decoding::start(&networks.gpt, prefix()?, &greedy).await?;
             let mut rng = stream(options.seed, 0);
-            let found = decode(&networks.gpt, prefix()?, &greedy, &mut rng, &mut |_| ControlFlow::Continue(()))?;
-            let codes: Vec<f32> = found.codes.iter().map(|code| *code as f32).collect();
-            Ok(Tensor::from_floats(codes.as_slice(), &Device::flex()))
-        })?;
-        let codes: Vec<u32> = codes.into_data().iter::<f32>().map(|code| code as u32).collect();
+            decoding.advance(&networks.gpt, usize::MAX, &mut rng, &mut |_| ControlFlow::Continue(())).await?;
+            let codes: Vec<f32> = decoding.finish().codes.iter().map(|code| *code as f32).collect();
+            Ok(Tensor::<1>::from_floats(codes.as_slice(), &Device::flex()))
+        };
+        tracer.run(CODES, found).await?;
+        let codes: Vec<u32> = tracer.fed(CODES).iter().map(|code| *code as u32).collect();
         check_codes(&codes, self.codebook())?;
-        tracer.run("GPT logits, teacher-forced", || {
-            Ok(step_logits(&networks.gpt, prefix()?, &codes, options.decode.positions))
-        })?;
+        let logits = async { Ok(step_logits(&networks.gpt, prefix()?, &codes, options.decode.positions)) };
+        tracer.run("GPT logits, teacher-forced", logits).await?;
 
         let mut frames = 0;
-        let generated = tracer.run("content of the codes", || {
+        let generated = async {
             let (features, target) = self.generated_features(conditioning.clone(), &ids, &codes, options)?;
             frames = target;
             Ok(features)
-        })?;
+        };
+        let generated = tracer.run("content of the codes", generated).await?;
         let prompt_frames = features.mel.len() / features.mel_bins;
-        let condition = tracer.run("length regulator", || {
+        let condition = async {
             let regulator = &networks.s2mel.regulator;
             Ok(Tensor::cat(vec![regulator.forward(prompt, prompt_frames), regulator.forward(generated, frames)], 1))
-        })?;
-        let mel = tracer.run("flow matching", || {
+        };
+        let condition = tracer.run("length regulator", condition).await?;
+        let mel = async {
             let prompt_mel = floats(&features.mel, [1, features.mel_bins, prompt_frames]);
             let shape = [1, features.mel_bins, prompt_frames + frames];
             let noise = Noise::Seeded { segment: 0 }.tensor(options.seed, shape, &self.device)?;
@@ -160,8 +179,10 @@ impl Synthesizer {
                 &mut |_| ControlFlow::Continue(()),
             )?;
             Ok(mel.narrow(2, prompt_frames, frames))
-        })?;
-        tracer.run("BigVGAN", || Ok(networks.vocoder.forward(self.config.s2mel.mel_scale.restore(mel))))?;
+        };
+        let mel = tracer.run("flow matching", mel).await?;
+        let wave = async { Ok(networks.vocoder.forward(self.config.s2mel.mel_scale.restore(mel))) };
+        tracer.run("BigVGAN", wave).await?;
         Ok(Trace { stages: tracer.stages })
     }
 }
@@ -174,31 +195,32 @@ struct Tracer<'a> {
 
 impl Tracer<'_> {
     /// Keeps what `stage` puts out, and returns what the next stage is to be fed.
-    fn run<const D: usize>(
+    async fn run<const D: usize>(
         &mut self,
         name: &'static str,
-        stage: impl FnOnce() -> Result<Tensor<D>>,
+        stage: impl Future<Output = Result<Tensor<D>>>,
     ) -> Result<Tensor<D>> {
-        let wrong = |got: String, expected: String| Error::Input { name: format!("trace, {name}"), got, expected };
         let start = Instant::now();
-        let output = stage()?;
-        let shape = output.dims();
-        let values: Vec<f32> = output
-            .try_into_vec_as()
-            .map_err(|e| wrong(format!("an error of the device ({e})"), "an output; try another device".into()))?;
-        let time = start.elapsed();
-        let next = match self.given {
-            None => TensorData::new(values.clone(), shape),
-            Some(given) => {
-                let given = given
-                    .stage(name)
-                    .filter(|given| given.shape.len() == D)
-                    .ok_or_else(|| wrong("none".into(), "one of the same model".into()))?;
-                TensorData::new(given.values.clone(), given.shape.clone())
-            }
+        let output = stage.await?;
+        let shape = output.dims().to_vec();
+        let values = values(output).await?;
+        self.stages.push(StageOutput { name, shape, values, time: start.elapsed() });
+        let fed = match self.given {
+            None => self.stages.last(),
+            Some(given) => given.stage(name).filter(|given| given.shape.len() == D),
         };
-        self.stages.push(StageOutput { name, shape: shape.to_vec(), values, time });
-        Ok(Tensor::from_data(next, self.device))
+        let fed = fed.ok_or_else(|| Error::Input {
+            name: format!("trace, {name}"),
+            got: "none".into(),
+            expected: "one of the same model".into(),
+        })?;
+        Ok(Tensor::from_data(TensorData::new(fed.values.clone(), fed.shape.clone()), self.device))
+    }
+
+    /// What the stages after `name`, which has run, are fed.
+    fn fed(&self, name: &str) -> &[f32] {
+        let own = self.stages.iter().find(|stage| stage.name == name);
+        self.given.map_or(own, |given| given.stage(name)).map_or(&[], |stage| &stage.values)
     }
 }
 

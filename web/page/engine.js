@@ -41,6 +41,11 @@ export class Local {
     return this.#call("load", { name, files }, { progress }, files.flatMap(({ bytes }) => bytes ? [bytes.buffer] : []));
   }
 
+  // How far the graphics card is from the processor, stage by stage; `files` with bytes.
+  compare(name, files, text, settings) {
+    return this.#call("compare", { name, files, text, settings });
+  }
+
   addVoice(name, clip) {
     return this.#call("addVoice", { name, ...clip });
   }
@@ -163,11 +168,12 @@ export async function fetchModel(folder, progress) {
   const list = await (await found(`${folder}/files.json`)).json();
   const total = list.reduce((sum, file) => sum + file.bytes, 0);
   let done = 0;
-  return Promise.all(list.map(async ({ name, bytes }) => {
-    const answer = await found(`${folder}/${name}`);
+  return Promise.all(list.map(async ({ name, bytes, packed }) => {
+    const answer = await found(`${folder}/${name}${packed ? ".gzip" : ""}`);
+    const body = packed ? answer.body.pipeThrough(new DecompressionStream("gzip")) : answer.body;
     const content = new Uint8Array(bytes);
     let at = 0;
-    for await (const chunk of chunks(answer.body)) {
+    for await (const chunk of chunks(body)) {
       if (at + chunk.length > bytes) throw new Error(`${name} is longer than the ${bytes} bytes it should have`);
       content.set(chunk, at);
       at += chunk.length;

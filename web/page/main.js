@@ -62,8 +62,9 @@ async function backends() {
   if (builds.has("simd")) add("simd", "Processor, one thread", () => new Local("simd", 1));
   if (adapter === "software") add("webgpu", "Emulated graphics card (slow)", card);
   if (!found.length) {
-    throw new Error(builds.size ? "This page was built for threads alone, which need cross-origin isolation: see web/README.md."
-      : "This browser has no WebAssembly SIMD, which the page needs: use a current one.");
+    throw new Error(!builds.size ? "This browser has no WebAssembly SIMD, which the page needs: use a current one."
+      : builds.has("threads") ? "This page was built for threads alone, which need cross-origin isolation: see web/README.md."
+      : "This page was built for the graphics card alone, and this browser has no WebGPU: use another browser.");
   }
   if (builds.has("webgpu") && !adapter) add("webgpu", "Graphics card: none in this browser", null);
   return found;
@@ -99,6 +100,7 @@ async function use(choice) {
 async function leaveCard(error) {
   console.info("graphics card given up:", error.message);
   const other = choices.find(({ name, make }) => make && name !== "webgpu");
+  if (!other) throw error;
   $("backend").value = other.name;
   await load(other.make);
   note(`The graphics card could not be used, so the processor computes. (${error.message})`);

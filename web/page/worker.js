@@ -39,6 +39,13 @@ const calls = {
     return { sampleRate: engine.sampleRate, voices: engine.builtInVoices() };
   },
 
+  // Every stage on the processor and on the graphics card, see `web/src/compare.rs`.
+  async compare({ name, files, text, settings }) {
+    const read = new wasm.Files();
+    files.forEach(({ name, bytes }) => read.append(name, bytes.length, bytes));
+    return JSON.parse(await wasm.compareStages(name, read, text, JSON.stringify(settings)));
+  },
+
   addVoice({ name, bytes, samples, rate }) {
     if (samples) engine.addVoiceSamples(name, samples, rate);
     else engine.addVoiceFile(name, bytes);

@@ -10,7 +10,7 @@ use crate::failure::Failure;
 
 /// The files of a model directory, each in as many pieces as one likes: no buffer of the browser has to hold a whole one.
 #[wasm_bindgen]
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Files(BTreeMap<String, Vec<u8>>);
 
 #[wasm_bindgen]

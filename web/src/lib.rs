@@ -4,6 +4,8 @@
 //! after the other. Calls keep the worker busy until they are done, except that it has turns while it waits for a GPU.
 #![cfg(target_family = "wasm")]
 
+#[cfg(feature = "webgpu")]
+mod compare;
 mod failure;
 mod files;
 #[cfg(feature = "threads")]

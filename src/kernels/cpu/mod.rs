@@ -9,6 +9,7 @@ pub mod conv;
 pub mod conv_transpose;
 pub mod decode;
 pub mod depthwise;
+pub mod few_bits;
 pub mod integer;
 pub mod level;
 pub mod linear;
@@ -19,7 +20,9 @@ mod relative;
 mod rotary;
 mod snake;
 mod subsample;
+mod toom_cook;
 pub mod winograd;
+pub mod winograd_rows;
 
 use std::sync::Arc;
 
@@ -29,7 +32,7 @@ use burn::backend::{Backend, Flex, backend_extension};
 use burn::tensor::{Bytes, DType, Shape};
 
 use super::Activation;
-use integer::QuantizedWeight;
+use few_bits::QuantizedWeight;
 use linear::{Rows, Start, Weight};
 use norm::Statistics;
 use subsample::Projection;
@@ -220,6 +223,11 @@ impl CpuKernels for Flex {
         let (x, bias) = (contiguous(x), contiguous(bias));
         let count = time - dilation * (kernel - 1);
         let mut out = vec![0.0; batch * count * outputs];
+        if is_at_points(weight.dtype(), [channels, outputs, kernel]) {
+            let sizes = [channels, kernel, dilation];
+            winograd_rows::convolve(floats(&x), batch, packed(&weight), floats(&bias), &mut out, sizes);
+            return tensor(out, &[batch, count, outputs]);
+        }
         let items = floats(&x).chunks_exact(time * channels).zip(out.chunks_exact_mut(count * outputs));
         for (item, out) in items {
             linear::convolve(item, packed(&weight), floats(&bias), out, [channels, kernel, dilation]);
@@ -342,6 +350,11 @@ impl CpuKernels for Flex {
     ) -> FlexTensor {
         attend(&query, &key, &value, Some(&bias), scale, false)
     }
+}
+
+/// Whether the weight of windows `[inputs, outputs, kernel]` lies at the points of [`winograd_rows`].
+pub fn is_at_points(dtype: DType, [inputs, outputs, kernel]: [usize; 3]) -> bool {
+    dtype == DType::F32 && winograd_rows::pays(inputs, outputs, kernel)
 }
 
 fn subsampled(tensors: [FlexTensor; 4], weight: Projection<'_>) -> FlexTensor {

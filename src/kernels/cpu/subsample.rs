@@ -1,7 +1,8 @@
 //! The conformer's entry: a strided convolution, a ReLU and a wide projection, without the wide matrix between them.
 use rayon::prelude::*;
 
-use super::integer::{self, QuantizedWeight, quantized_part};
+use super::few_bits::{GROUP, QuantizedWeight};
+use super::integer::quantized_part;
 use super::linear::{Rows, Start, Weight, linear_part};
 
 /// Convolution channels whose columns are projected at a time: a few megabytes.
@@ -38,7 +39,7 @@ pub fn subsample(
     let at_once = match weight {
         Projection::Packed(_) => CHANNELS,
         // Whole groups of inputs, however many columns there are.
-        Projection::Quantized(_) => integer::GROUP,
+        Projection::Quantized(_) => GROUP,
     };
     let mut wide = vec![0.0; frames * columns * at_once.min(channels)];
     for first in (0..channels).step_by(at_once) {

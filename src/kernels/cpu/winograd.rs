@@ -1,10 +1,8 @@
-//! Convolution over time with fewer multiplications: four outputs of three taps from six products instead of twelve, of
-//! four taps from seven instead of sixteen (Toom-Cook; Winograd 1980, "Arithmetic Complexity of Computations"; Lavin and
-//! Gray 2016 for networks).
+//! Convolution over time with fewer multiplications, see [`toom_cook`](super::toom_cook): four outputs of three taps from
+//! six products instead of twelve, of four taps from seven instead of sixteen.
 //!
-//! Inputs and weights are polynomials that are evaluated at a few points, multiplied there, and the product is interpolated.
-//! At each point that is an ordinary convolution over all channels, of as many taps as there are groups of four: these are
-//! what [`Tile`] computes, and nearly all of the work.
+//! At each point there is an ordinary convolution over all channels, of as many taps as there are groups of four: these are
+//! what [`Tile`] computes, and nearly all of the work. The four outputs lie `dilation` apart.
 use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
@@ -13,11 +11,8 @@ use rayon::prelude::*;
 use super::conv::{BLOCK, Columns, OVERRUN, Size, Tile, pack};
 use super::level::arch;
 use super::linear::Weight;
+use super::toom_cook::{MOST, OUTPUTS, TAPS, Transform, evaluate, interpolate};
 
-/// Outputs that are computed together, `dilation` apart.
-const OUTPUTS: usize = 4;
-/// Points of the larger transform.
-const MOST: usize = 7;
 /// Bytes that the inputs of one point may take: a part of the second-level cache, the rest is for the weights.
 const TILE_BYTES: usize = 384 << 10;
 /// Columns of a tile that has few channels.
@@ -27,101 +22,30 @@ const STEP: usize = 48;
 /// With fewer products than this for an output, changing the order of the samples costs more than it saves.
 const LEAST: usize = 256;
 
-/// `output · ((weight · taps) * (input · samples))`, in columns that exist.
-struct Transform {
-    points: usize,
-    taps: usize,
-    /// `[point, sample]`
-    input: [[f32; MOST]; MOST],
-    /// `[point, tap]`
-    weight: [[f64; OUTPUTS]; MOST],
-    /// `[output, point]`
-    output: [[f32; MOST]; OUTPUTS],
-}
-
-/// The points with the smallest errors in f32 among those of few bits; infinity is the last of each.
-const THREE: Transform = Transform::at([0.0, 1.0, -1.0, 0.5, -2.0, f64::NAN], 3);
-const FOUR: Transform = Transform::at([0.0, 1.0, -1.0, 0.5, -0.5, -2.0], 4);
-
-impl Transform {
-    /// For `taps` taps; of `at` the first `taps + 2` count.
-    const fn at(at: [f64; MOST - 1], taps: usize) -> Self {
-        let points = OUTPUTS + taps - 1;
-        let finite = points - 1;
-        let mut new = Self {
-            points,
-            taps,
-            input: [[0.0; MOST]; MOST],
-            weight: [[0.0; OUTPUTS]; MOST],
-            output: [[0.0; MOST]; OUTPUTS],
-        };
-        let mut p = 0;
-        // The last point is infinity: the highest coefficients, and the polynomial that is zero at all others.
-        while p < points {
-            let mut factors = [0.0; MOST];
-            factors[0] = 1.0;
-            let (mut degree, mut scale, mut j) = (0, 1.0, 0);
-            while j < finite {
-                if j != p {
-                    let mut i = degree + 1;
-                    while i > 0 {
-                        factors[i] = factors[i - 1] - at[j] * factors[i];
-                        i -= 1;
-                    }
-                    factors[0] *= -at[j];
-                    degree += 1;
-                    if p < finite {
-                        scale *= at[p] - at[j];
-                    }
-                }
-                j += 1;
-            }
-            let mut i = 0;
-            while i < points {
-                new.input[p][i] = factors[i] as f32;
-                i += 1;
-            }
-            let (mut power, mut i) = (1.0, 0);
-            while i < OUTPUTS {
-                if p < finite {
-                    new.weight[p][i] = if i < taps { power / scale } else { 0.0 };
-                    new.output[i][p] = power as f32;
-                    power *= at[p];
-                } else {
-                    new.weight[p][i] = if i + 1 == taps { 1.0 } else { 0.0 };
-                    new.output[i][p] = if i + 1 == OUTPUTS { 1.0 } else { 0.0 };
-                }
-                i += 1;
-            }
-            p += 1;
-        }
-        new
-    }
-
-    const fn of(taps: usize) -> Self {
-        if taps == 3 { THREE } else { FOUR }
-    }
-}
-
 /// Whether a convolution of these sizes is faster this way.
 pub fn pays(inputs: usize, outputs: usize, taps: usize) -> bool {
     taps >= 3 && inputs.min(outputs) * taps >= LEAST
 }
 
+/// Of three taps, or of groups of four.
+const fn transform(taps: usize) -> Transform {
+    Transform::of(if taps == 3 { 3 } else { 4 })
+}
+
 /// Taps in groups of the transform.
 fn groups(taps: usize) -> usize {
-    taps.div_ceil(Transform::of(taps).taps)
+    taps.div_ceil(transform(taps).taps)
 }
 
 /// Values of [`pack_weight`].
 pub fn packed_len(inputs: usize, outputs: usize, taps: usize) -> usize {
-    Transform::of(taps).points * outputs.next_multiple_of(BLOCK) * inputs * groups(taps)
+    transform(taps).points * outputs.next_multiple_of(BLOCK) * inputs * groups(taps)
 }
 
 /// `weight` `[outputs, inputs, taps]` at the points: `[outputs / 8, points, inputs, groups, 8]`.
 pub fn pack_weight(weight: &[f32], [outputs, inputs, taps]: [usize; 3]) -> Vec<f32> {
     assert_eq!(weight.len(), outputs * inputs * taps, "conv1d: a weight of another size");
-    let (transform, groups) = (Transform::of(taps), groups(taps));
+    let (transform, groups) = (transform(taps), groups(taps));
     let mut packed = vec![0.0; packed_len(inputs, outputs, taps)];
     let (row, arch) = (groups * BLOCK, arch());
     let blocks = packed.par_chunks_mut(transform.points * inputs * row).zip(weight.par_chunks(BLOCK * inputs * taps));
@@ -150,7 +74,7 @@ impl WithSimd for PackBlock<'_> {
         for input in 0..inputs {
             for group in 0..groups {
                 // The taps of the group, each of all outputs.
-                let mut values = [[0.0f32; BLOCK]; OUTPUTS];
+                let mut values = [[0.0f32; BLOCK]; TAPS];
                 for (output, weight) in weight.chunks_exact(inputs * taps).enumerate() {
                     let weight = &weight[input * taps..][..taps];
                     let weight = &weight[group * transform.taps..taps.min((group + 1) * transform.taps)];
@@ -159,7 +83,7 @@ impl WithSimd for PackBlock<'_> {
                 for (point, factors) in transform.weight.iter().enumerate().take(transform.points) {
                     let out = &mut packed[((point * inputs + input) * groups + group) * BLOCK..][..BLOCK];
                     for (values, factor) in values.iter().zip(factors) {
-                        out.iter_mut().zip(values).for_each(|(out, value)| *out += value * *factor as f32);
+                        out.iter_mut().zip(values).for_each(|(out, value)| *out += value * factor);
                     }
                 }
             }
@@ -232,7 +156,7 @@ pub fn conv1d(x: &[f32], weight: Weight<'_>, bias: &[f32], out: &mut [f32], size
     if out.is_empty() {
         return;
     }
-    let (transform, groups) = (Transform::of(taps), groups(taps));
+    let (transform, groups) = (transform(taps), groups(taps));
     let (most, parts) = Layout::tile(size, groups);
     let (tiles, blocks) = (time.div_ceil(OUTPUTS * dilation).div_ceil(most), outputs.div_ceil(BLOCK));
     let target = Columns(out.as_mut_ptr());
@@ -246,7 +170,7 @@ pub fn conv1d(x: &[f32], weight: Weight<'_>, bias: &[f32], out: &mut [f32], size
         // A quadruple reads two periods, and so does the last that feeds a later group of taps.
         let around = [size.reach(), groups * layout.period() - size.reach()];
         let stride = pack(x, time, [start, count * layout.period()], around, &mut buffers.samples);
-        buffers.inputs.clear();
+        // What an earlier tile left is written over, but for columns that count for nothing.
         buffers.inputs.resize(transform.points * inputs * layout.stride(), 0.0);
         let evaluate = Evaluate { samples: &buffers.samples, stride, layout, inputs, points: &mut buffers.inputs };
         match transform.taps {
@@ -255,7 +179,6 @@ pub fn conv1d(x: &[f32], weight: Weight<'_>, bias: &[f32], out: &mut [f32], size
         }
         let own = blocks * part / parts..blocks * (part + 1) / parts;
         let rows = own.start * BLOCK..outputs.min(own.end * BLOCK);
-        buffers.products.clear();
         buffers.products.resize(transform.points * rows.len() * layout.stride(), 0.0);
         multiply(buffers, weight, inputs, own, rows.len(), layout, transform.points);
         // SAFETY: `out` is borrowed mutably for the whole loop, holds `outputs` rows of `time` for each item, and each
@@ -349,15 +272,7 @@ impl<const TAPS: usize> WithSimd for Of<TAPS, Evaluate<'_>> {
                 });
                 for point in 0..transform.points {
                     let out = &mut points[(point * inputs + input) * columns + phase * wide..][..wide];
-                    match point {
-                        0 => evaluate::<TAPS, 0>(out, &read),
-                        1 => evaluate::<TAPS, 1>(out, &read),
-                        2 => evaluate::<TAPS, 2>(out, &read),
-                        3 => evaluate::<TAPS, 3>(out, &read),
-                        4 => evaluate::<TAPS, 4>(out, &read),
-                        5 => evaluate::<TAPS, 5>(out, &read),
-                        _ => evaluate::<TAPS, 6>(out, &read),
-                    }
+                    evaluate::<TAPS>(point, out, &read);
                 }
             }
         }
@@ -381,31 +296,6 @@ fn sort(samples: &[f32], period: usize, length: usize, sorted: &mut [f32]) {
         for (value, sample) in sorted.iter_mut().zip(samples[phase..].iter().step_by(period)) {
             *value = *sample;
         }
-    }
-}
-
-#[inline(always)]
-fn evaluate<const TAPS: usize, const POINT: usize>(out: &mut [f32], samples: &[&[f32]; MOST]) {
-    combine(out, samples, const { &Transform::of(TAPS).input[POINT] });
-}
-
-#[inline(always)]
-fn interpolate<const TAPS: usize, const OUTPUT: usize>(out: &mut [f32], products: &[&[f32]; MOST]) {
-    combine(out, products, const { &Transform::of(TAPS).output[OUTPUT] });
-}
-
-/// The sum of rows times factors, of which many are zero or one; the compiler knows them, and leaves those out.
-#[inline(always)]
-fn combine(out: &mut [f32], rows: &[&[f32]; MOST], factors: &'static [f32; MOST]) {
-    let rows = rows.map(|row| &row[..out.len()]);
-    for (i, out) in out.iter_mut().enumerate() {
-        let mut sum = 0.0;
-        for (row, factor) in rows.iter().zip(factors) {
-            if *factor != 0.0 {
-                sum += row[i] * factor;
-            }
-        }
-        *out = sum;
     }
 }
 
@@ -442,12 +332,7 @@ impl<const TAPS: usize> WithSimd for Of<TAPS, Interpolate<'_>> {
                     &products[(p * outputs + output) * columns + phase * wide..][..count]
                 });
                 for (i, four) in four.chunks_exact_mut(count).enumerate() {
-                    match i {
-                        0 => interpolate::<TAPS, 0>(four, &read),
-                        1 => interpolate::<TAPS, 1>(four, &read),
-                        2 => interpolate::<TAPS, 2>(four, &read),
-                        _ => interpolate::<TAPS, 3>(four, &read),
-                    }
+                    interpolate::<TAPS>(i, four, &read);
                 }
                 mix(four, phase, dilation, line);
             }

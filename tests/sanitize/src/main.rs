@@ -22,6 +22,7 @@ mod kernels {
         pub mod conv_transpose;
         pub mod decode;
         pub mod depthwise;
+        pub mod few_bits;
         pub mod integer;
         pub mod level;
         pub mod linear;
@@ -32,7 +33,9 @@ mod kernels {
         pub mod rotary;
         pub mod snake;
         pub mod subsample;
+        pub mod toom_cook;
         pub mod winograd;
+        pub mod winograd_rows;
     }
 }
 
@@ -49,7 +52,8 @@ use kernels::Activation;
 use kernels::cpu::attention::{View, attention};
 use kernels::cpu::conv::{Size, conv1d, pack_weight};
 use kernels::cpu::conv_transpose::{Shape, conv_transpose};
-use kernels::cpu::integer::{Bits, QuantizedWeight, quantized_part};
+use kernels::cpu::few_bits::{Bits, QuantizedWeight};
+use kernels::cpu::integer::quantized_part;
 use kernels::cpu::level::{Level, levels, limit};
 use kernels::cpu::linear::{PANEL, Rows, Start, Weight, convolve, linear_part};
 use kernels::cpu::norm::Statistics;
