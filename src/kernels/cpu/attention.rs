@@ -1,12 +1,16 @@
 //! Attention over tiles of queries whose scores stay in the second-level cache.
+//!
+//! A tile is a panel of 48 queries, one in each lane. Its scores `[keys, 48]` are then what the second product wants as its
+//! weight, and the softmax over the keys has no sums across lanes.
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::level::arch;
+use super::linear::{PANEL, VECTORS, multiply, registers};
 use super::math::exp;
 
-/// Queries of a tile.
-const TILE: usize = 128;
+/// Keys whose biases are added together: their scores stay in the first-level cache.
+const KEYS: usize = 32;
 
 /// A tensor `[batch, heads, rows, columns]` with any strides.
 pub struct View<'a> {
@@ -62,86 +66,145 @@ pub fn attention(q: &View, k: &View, v: &View, bias: Option<&View>, scale: f32, 
         assert_eq!(bias.dims, [batch, heads, queries, keys], "attention: the bias does not fit");
     }
     let mut out = vec![0.0f32; batch * queries * heads * width];
-    let (arch, tiles, target) = (arch(), queries.div_ceil(TILE), Rows(out.as_mut_ptr()));
-    (0..batch * heads * tiles).into_par_iter().for_each_init(Vec::new, |scores, index| {
+    let (arch, tiles, target) = (arch(), queries.div_ceil(PANEL), Rows(out.as_mut_ptr()));
+    (0..batch * heads * tiles).into_par_iter().for_each_init(Vec::new, |buffer, index| {
         let (item, tile) = (index / tiles, index % tiles);
-        let (b, h) = (item / heads, item % heads);
-        let first = tile * TILE;
-        let rows = TILE.min(queries - first);
-        // Keys that the last query of the tile sees; `hidden` further ones are hidden from the first.
-        let seen = if causal { keys - queries + first + rows } else { keys };
-        scores.clear();
-        scores.resize(rows * seen, 0.0);
-        // SAFETY: the views were checked; a tile reads `rows` queries, `seen` keys of `size` each.
-        unsafe {
-            gemm::gemm(
-                rows,
-                seen,
-                size,
-                scores.as_mut_ptr(),
-                1,
-                seen as isize,
-                false,
-                q.row(b, h, first),
-                q.strides[3],
-                q.strides[2],
-                k.row(b, h, 0),
-                k.strides[2],
-                k.strides[3],
-                0.0,
-                scale,
-                false,
-                false,
-                false,
-                gemm::Parallelism::None,
-            );
+        let (b, h, first) = (item / heads, item % heads, tile * PANEL);
+        let count = PANEL.min(queries - first);
+        // Keys that the last query of the tile sees.
+        let seen = if causal { keys - queries + first + count } else { keys };
+        buffer.resize((size + seen + width) * PANEL, 0.0);
+        let (panel, rest) = buffer.split_at_mut(size * PANEL);
+        let (scores, sums) = rest.split_at_mut(seen * PANEL);
+        panel.fill(0.0);
+        for i in 0..count {
+            let query = q.row(b, h, first + i);
+            for (d, value) in panel[i..].iter_mut().step_by(PANEL).enumerate() {
+                // SAFETY: the view was checked; the query is one of its rows.
+                *value = scale * unsafe { *query.wrapping_offset(d as isize * q.strides[3]) };
+            }
         }
-        let mut inverse = [0.0f32; TILE];
-        for (i, row) in scores.chunks_exact_mut(seen).enumerate() {
-            if let Some(bias) = bias {
-                let (start, stride) = (bias.row(b, h, first + i), bias.strides[3]);
-                for (j, score) in row.iter_mut().enumerate() {
-                    // SAFETY: the view was checked; `j < keys`.
-                    *score += unsafe { *start.wrapping_offset(j as isize * stride) };
+        let [_, _, next, step] = k.strides;
+        arch.dispatch(Products { x: k.row(b, h, 0), next, step, panel, columns: count, out: scores });
+        if let Some(bias) = bias {
+            for (block, scores) in scores.chunks_mut(KEYS * PANEL).enumerate() {
+                let mut part = [[0.0; KEYS]; PANEL];
+                for (i, part) in part[..count].iter_mut().enumerate() {
+                    let row = bias.row(b, h, first + i).wrapping_offset((block * KEYS) as isize * bias.strides[3]);
+                    for (j, value) in part[..scores.len() / PANEL].iter_mut().enumerate() {
+                        // SAFETY: the view was checked; the key is one of its columns.
+                        *value = unsafe { *row.wrapping_offset(j as isize * bias.strides[3]) };
+                    }
+                }
+                for (j, scores) in scores.chunks_exact_mut(PANEL).enumerate() {
+                    scores.iter_mut().zip(&part).for_each(|(score, part)| *score += part[j]);
                 }
             }
-            let visible = if causal { keys - queries + first + i + 1 } else { seen };
-            let (row, hidden) = row.split_at_mut(visible);
-            hidden.fill(0.0);
-            inverse[i] = 1.0 / arch.dispatch(Exponentials(row));
         }
-        // SAFETY: `target` holds `batch * queries` rows of `heads * width`; this index alone writes the part of head `h`
-        // in the rows `first..first + rows` of item `b`. The views were checked.
-        unsafe {
-            let place = target.get().add(((b * queries + first) * heads + h) * width);
-            gemm::gemm(
-                rows,
-                width,
-                seen,
-                place,
-                1,
-                (heads * width) as isize,
-                false,
-                scores.as_ptr(),
-                1,
-                seen as isize,
-                v.row(b, h, 0),
-                v.strides[3],
-                v.strides[2],
-                0.0,
-                1.0,
-                false,
-                false,
-                false,
-                gemm::Parallelism::None,
-            );
-            for (i, factor) in inverse.iter().enumerate().take(rows) {
-                let row = std::slice::from_raw_parts_mut(place.add(i * heads * width), width);
-                row.iter_mut().for_each(|v| *v *= factor);
+        if causal {
+            for i in 0..count {
+                let visible = keys - queries + first + i + 1;
+                scores[visible * PANEL..].iter_mut().skip(i).step_by(PANEL).for_each(|score| *score = f32::NEG_INFINITY);
+            }
+        }
+        let inverse = arch.dispatch(ColumnExponentials(scores)).map(|sum| 1.0 / sum);
+        let [_, _, step, next] = v.strides;
+        arch.dispatch(Products { x: v.row(b, h, 0), next, step, panel: scores, columns: count, out: sums });
+        for (i, inverse) in inverse.iter().enumerate().take(count) {
+            let place = ((b * queries + first + i) * heads + h) * width;
+            // SAFETY: `target` holds `batch * queries` rows of `heads * width`; this index alone writes the part of head `h`
+            // in the rows `first..first + count` of item `b`.
+            let row = unsafe { std::slice::from_raw_parts_mut(target.get().add(place), width) };
+            for (value, sum) in row.iter_mut().zip(sums[i..].iter().step_by(PANEL)) {
+                *value = sum * inverse;
             }
         }
     });
     out
+}
+
+/// The products of rows with a panel.
+struct Products<'a> {
+    /// The first value of the first row. The rows, as many as `out` has, are `next` apart, their values, as many as `panel`
+    /// has rows, `step`; `attention` has checked that they are there.
+    x: *const f32,
+    next: isize,
+    step: isize,
+    /// `[width, PANEL]`
+    panel: &'a [f32],
+    /// Of the panel, those that count.
+    columns: usize,
+    /// `[rows, PANEL]`
+    out: &'a mut [f32],
+}
+
+impl WithSimd for Products<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let rows = self.out.len() / PANEL;
+        let mut row = 0;
+        if registers::<S>() >= 32 {
+            while rows - row >= 8 {
+                self.block::<S, 8>(simd, row);
+                row += 8;
+            }
+        }
+        while rows - row >= 4 {
+            self.block::<S, 4>(simd, row);
+            row += 4;
+        }
+        while row < rows {
+            self.block::<S, 1>(simd, row);
+            row += 1;
+        }
+    }
+}
+
+impl Products<'_> {
+    /// The rows `first..first + N`.
+    #[inline(always)]
+    fn block<S: Simd, const N: usize>(&mut self, simd: S, first: usize) {
+        let (lanes, width) = (S::F32_LANES, self.panel.len() / PANEL);
+        let rows = std::array::from_fn(|n| self.x.wrapping_offset((first + n) as isize * self.next));
+        for part in (0..self.columns).step_by(VECTORS * lanes) {
+            let zeros = [[simd.splat_f32s(0.0); VECTORS]; N];
+            // SAFETY: the rows are there; the parts are whole vectors of the panel.
+            let sums = unsafe { multiply(simd, zeros, rows, self.step, &self.panel[part..], width) };
+            for (sums, out) in sums.iter().zip(self.out[first * PANEL..].chunks_exact_mut(PANEL)) {
+                for (sum, out) in sums.iter().zip(out[part..].chunks_exact_mut(lanes)) {
+                    simd.partial_store_f32s(out, *sum);
+                }
+            }
+        }
+    }
+}
+
+/// Replaces the scores `[keys, PANEL]` of a query in each column by `exp(score - largest)`; returns their sums.
+struct ColumnExponentials<'a>(&'a mut [f32]);
+
+impl WithSimd for ColumnExponentials<'_> {
+    type Output = [f32; PANEL];
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) -> [f32; PANEL] {
+        let (keys, _) = self.0.as_chunks_mut::<PANEL>();
+        let mut largest = [f32::NEG_INFINITY; PANEL];
+        for key in &*keys {
+            for (largest, score) in largest.iter_mut().zip(key) {
+                *largest = largest.max(*score);
+            }
+        }
+        let mut sums = [0.0; PANEL];
+        for key in keys {
+            for ((score, largest), sum) in key.iter_mut().zip(&largest).zip(&mut sums) {
+                *score = exp(*score - largest);
+                *sum += *score;
+            }
+        }
+        sums
+    }
 }
 
 /// Replaces scores by `exp(score - largest)`; returns their sum.

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 
 use super::level::arch;
 use super::linear::PANEL;
+use super::math::nearest;
 
 /// Inputs that share a scale.
 pub const GROUP: usize = 32;
@@ -168,7 +169,7 @@ impl WithSimd for RoundGroup<'_> {
         let mut rounded = [[0u8; PANEL]; GROUP];
         for (rounded, row) in rounded.iter_mut().zip(group) {
             for ((rounded, value), inverse) in rounded.iter_mut().zip(row).zip(inverses) {
-                *rounded = ((value * inverse).round() + offset).clamp(bottom, top) as i32 as u8;
+                *rounded = nearest((value * inverse + offset).clamp(bottom, top)) as u8;
             }
         }
         let (half, quads) = (GROUP / QUAD / 2, rounded.chunks_exact(QUAD));

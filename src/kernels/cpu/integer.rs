@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::few_bits::{Bits, GROUP, QUAD, QuantizedWeight, UNIT};
 use super::level::arch;
 use super::linear::{PANEL, Part, Start};
-use super::math::fma;
+use super::math::{fma, nearest};
 use crate::kernels::Activation;
 
 /// Rows that a task takes at a time.
@@ -72,9 +72,8 @@ impl WithSimd for RoundRow<'_> {
             let inverse = if largest > 0.0 { 127.0 / largest } else { 0.0 };
             let mut total = 0;
             for (value, x) in values.iter_mut().zip(group) {
-                let rounded = (x * inverse).round_ties_even() as i32;
-                total += rounded;
-                *value = rounded as i8;
+                *value = nearest(x * inverse) as i8;
+                total += i32::from(*value);
             }
             *sum = total;
         }

@@ -16,7 +16,7 @@ use crate::kernels::Activation;
 /// Outputs of a panel: three vectors of the widest instruction set.
 pub const PANEL: usize = 48;
 /// Vectors of outputs that are computed together.
-const VECTORS: usize = if cfg!(target_family = "wasm") { 2 } else { 3 };
+pub const VECTORS: usize = if cfg!(target_family = "wasm") { 2 } else { 3 };
 /// Rows that a task takes at a time: they stay in the cache while a panel passes.
 const ROWS: usize = 256;
 
@@ -387,27 +387,43 @@ impl Task<'_> {
             let start = (part + v * lanes).min(bias.len());
             simd.partial_load_f32s(&bias[start..bias.len().min(start + lanes)])
         });
-        let mut sums = [bias; N];
         let Rows { data, width, stride, .. } = self.x;
         assert!(part + VECTORS * lanes <= PANEL && self.weight.len() == width * PANEL);
         assert!((first + N - 1) * stride + width <= data.len());
         let rows: [*const f32; N] = std::array::from_fn(|n| data[(first + n) * stride..].as_ptr());
-        let weight = self.weight.as_ptr().wrapping_add(part);
-        for input in 0..width {
-            // SAFETY: `input < width`: inside the rows; of the weight's row, `VECTORS` vectors from `part` are inside.
-            unsafe {
-                let w = weight.add(input * PANEL).cast::<S::f32s>();
-                let w: [S::f32s; VECTORS] = std::array::from_fn(|v| w.add(v).read_unaligned());
-                for (sums, row) in sums.iter_mut().zip(rows) {
-                    let x = simd.splat_f32s(*row.add(input));
-                    for (sum, w) in sums.iter_mut().zip(w) {
-                        *sum = simd.mul_add_e_f32s(x, w, *sum);
-                    }
+        // SAFETY: the rows have `width` inputs from there on, the weight has `width` rows, and the vectors are inside them.
+        unsafe { multiply(simd, [bias; N], rows, 1, &self.weight[part..], width) }
+    }
+}
+
+/// `sums` and the products of `N` rows with some vectors of a panel `[width, PANEL]` that begins before `weight`.
+///
+/// # Safety
+/// Of each row the `width` values that are `step` apart can be read, and `VECTORS` vectors in each row of the weight.
+#[inline(always)]
+pub unsafe fn multiply<S: Simd, const N: usize>(
+    simd: S,
+    mut sums: [[S::f32s; VECTORS]; N],
+    rows: [*const f32; N],
+    step: isize,
+    weight: &[f32],
+    width: usize,
+) -> [[S::f32s; VECTORS]; N] {
+    let weight = weight.as_ptr();
+    for input in 0..width {
+        // SAFETY: the caller's promise, for `input < width`.
+        unsafe {
+            let w = weight.add(input * PANEL).cast::<S::f32s>();
+            let w: [S::f32s; VECTORS] = std::array::from_fn(|v| w.add(v).read_unaligned());
+            for (sums, row) in sums.iter_mut().zip(rows) {
+                let x = simd.splat_f32s(*row.offset(input as isize * step));
+                for (sum, w) in sums.iter_mut().zip(w) {
+                    *sum = simd.mul_add_e_f32s(x, w, *sum);
                 }
             }
         }
-        sums
     }
+    sums
 }
 
 #[cfg(test)]

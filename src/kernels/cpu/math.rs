@@ -7,6 +7,16 @@ pub fn fma(a: f32, b: f32, c: f32) -> f32 {
     if cfg!(target_family = "wasm") { a * b + c } else { a.mul_add(b, c) }
 }
 
+/// Numbers near this one have a last bit that stands for one: adding it rounds to the nearest whole number, ties to even, and
+/// leaves that in the last bits. A conversion of vectors to integers would go through single lanes.
+const WHOLE: f32 = 12_582_912.0;
+
+/// The whole number nearest to `x`, whose magnitude is below `2^22`.
+#[inline(always)]
+pub fn nearest(x: f32) -> i32 {
+    (x + WHOLE).to_bits().wrapping_sub(WHOLE.to_bits()) as i32
+}
+
 /// `sin(x)^2`, to about 2e-7 for arguments up to a few thousand.
 #[inline(always)]
 pub fn sin_squared(x: f32) -> f32 {
@@ -32,7 +42,8 @@ pub fn exp(x: f32) -> f32 {
     const LN2_LOW: f32 = -2.121_944_4e-4;
     let tiny = x < -87.0;
     let x = x.clamp(-87.0, 88.0);
-    let power = (x * std::f32::consts::LOG2_E).round_ties_even();
+    let shifted = fma(x, std::f32::consts::LOG2_E, WHOLE);
+    let power = shifted - WHOLE;
     let r = fma(power, -LN2_LOW, fma(power, -LN2_HIGH, x));
     // Taylor's series on [-ln(2) / 2, ln(2) / 2].
     let p = fma(r, 1.0 / 5040.0, 1.0 / 720.0);
@@ -43,7 +54,7 @@ pub fn exp(x: f32) -> f32 {
     let p = fma(r, p, 1.0);
     let p = fma(r, p, 1.0);
     // Times a power of two, made of its exponent's bits: -126 to 127.
-    let scale = f32::from_bits((((power as i32) + 127) << 23) as u32);
+    let scale = f32::from_bits(shifted.to_bits().wrapping_add(127) << 23);
     if tiny { 0.0 } else { p * scale }
 }
 
@@ -87,6 +98,13 @@ pub fn gelu(x: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nearest_whole_numbers_have_ties_to_even() {
+        for x in (-4_000..=4_000).map(|x| x as f32 / 8.0).chain([4e6, -4e6, -0.0]) {
+            assert_eq!(nearest(x) as f32, x.round_ties_even());
+        }
+    }
 
     #[test]
     fn exponential_is_accurate_to_its_last_places() {
