@@ -14,6 +14,8 @@ pub enum Activation {
     Gelu,
     /// With GPT-2's hyperbolic tangent in its place.
     GeluTanh,
+    /// `x * tanh(ln(1 + e^x))` (arXiv:1908.08681).
+    Mish,
 }
 
 impl Activation {
@@ -30,6 +32,7 @@ impl Activation {
             Self::Silu => activation::silu(x),
             Self::Gelu => activation::gelu(x),
             Self::GeluTanh => activation::gelu_approximate(x),
+            Self::Mish => activation::mish(x),
         }
     }
 }
@@ -80,7 +83,7 @@ mod tests {
 
     #[test]
     fn activations_equal_their_plain_forms() {
-        for activation in [Activation::Silu, Activation::Gelu, Activation::GeluTanh] {
+        for activation in [Activation::Silu, Activation::Gelu, Activation::GeluTanh, Activation::Mish] {
             let x = random([3, 1000]);
             let far =
                 Tensor::<2>::from_floats([[-200.0, -90.0, -20.0, -1e-3, 0.0, 1e-3, 20.0, 200.0]], &Device::flex());

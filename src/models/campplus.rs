@@ -3,14 +3,15 @@
 //! Source: network specification 9; Wang et al. 2023 (arXiv:2303.00332). A 2-D convolutional head over the filterbank,
 //! densely connected time-delay layers with context-aware masking, and statistics pooling.
 use burn::module::Module;
-use burn::nn::conv::{Conv1d, Conv1dConfig, Conv2d, Conv2dConfig};
-use burn::nn::{PaddingConfig1d, PaddingConfig2d};
+use burn::nn::PaddingConfig1d;
+use burn::nn::conv::{Conv1d, Conv1dConfig};
 use burn::tensor::activation::{relu, sigmoid};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::nn::linear::{Linear, LinearConfig};
+use crate::nn::linear::{Linear, LinearConfig, TimeConv};
 use crate::nn::norm::Affine;
+use crate::nn::plane::PlaneConv;
 
 /// Frames over which the local context is averaged.
 const SEGMENT: usize = 100;
@@ -56,23 +57,17 @@ pub struct CamPlus {
 
 #[derive(Module, Debug)]
 struct Head {
-    input: NormedConv2d,
+    input: PlaneConv,
     layer1: Vec<Residual>,
     layer2: Vec<Residual>,
-    output: NormedConv2d,
-}
-
-#[derive(Module, Debug)]
-struct NormedConv2d {
-    conv: Conv2d,
-    norm: Affine,
+    output: PlaneConv,
 }
 
 #[derive(Module, Debug)]
 struct Residual {
-    first: NormedConv2d,
-    second: NormedConv2d,
-    shortcut: Option<NormedConv2d>,
+    first: PlaneConv,
+    second: PlaneConv,
+    shortcut: Option<PlaneConv>,
 }
 
 #[derive(Module, Debug)]
@@ -86,7 +81,7 @@ struct DenseLayer {
     input_norm: Affine,
     bottleneck: Linear,
     norm: Affine,
-    local: Conv1d,
+    local: TimeConv,
     squeeze: Linear,
     excite: Linear,
 }
@@ -134,14 +129,7 @@ impl CamPlusConfig {
 
     fn head(&self, device: &Device) -> Head {
         let channels = self.head_channels;
-        let conv = |from: usize, kernel: usize, stride: usize| NormedConv2d {
-            conv: Conv2dConfig::new([from, channels], [kernel, kernel])
-                .with_stride([stride, 1])
-                .with_padding(PaddingConfig2d::Explicit(kernel / 2, kernel / 2, kernel / 2, kernel / 2))
-                .with_bias(false)
-                .init(device),
-            norm: Affine::new(channels, device),
-        };
+        let conv = |from, kernel, stride| PlaneConv::new([from, channels], kernel, stride, device);
         // The first block of a stage halves the frequencies, so its shortcut has to as well.
         let stage = |blocks: usize| {
             (0..blocks)
@@ -161,12 +149,12 @@ impl CamPlusConfig {
     }
 
     fn dense_layer(&self, channels: usize, dilation: usize, device: &Device) -> DenseLayer {
-        let local = Conv1dConfig::new(self.bottleneck, self.growth, KERNEL).with_dilation(dilation);
+        let local = LinearConfig::new(self.bottleneck, self.growth).with_bias(false);
         DenseLayer {
             input_norm: Affine::new(channels, device),
             bottleneck: LinearConfig::new(channels, self.bottleneck).with_bias(false).init(device),
             norm: Affine::new(self.bottleneck, device),
-            local: local.with_padding(PaddingConfig1d::Explicit(dilation, dilation)).with_bias(false).init(device),
+            local: local.init_same_conv(KERNEL, dilation, device),
             squeeze: LinearConfig::new(self.bottleneck, self.squeeze).init(device),
             excite: LinearConfig::new(self.squeeze, self.growth).init(device),
         }
@@ -187,12 +175,11 @@ impl CamPlus {
 
     /// Filterbank `[batch, time, 80]` to `[batch, channels * frequencies, time]`.
     pub fn head(&self, fbank: Tensor<3>) -> Tensor<3> {
-        let x = fbank.swap_dims(1, 2).unsqueeze_dim(1); // [batch, 1, frequencies, time]
-        let x = relu(self.head.input.forward(x));
+        let x = self.head.input.forward(fbank.unsqueeze_dim(3), true); // [batch, time, frequencies, channels]
         let x = self.head.layer1.iter().chain(&self.head.layer2).fold(x, |x, block| block.forward(x));
-        let x = relu(self.head.output.forward(x));
-        let [batch, channels, frequencies, time] = x.dims();
-        x.reshape([batch, channels * frequencies, time])
+        let x = self.head.output.forward(x, true);
+        let [batch, time, frequencies, channels] = x.dims();
+        x.permute([0, 3, 2, 1]).reshape([batch, channels * frequencies, time])
     }
 
     /// Halves the time: `[batch, channels, time]`.
@@ -211,17 +198,11 @@ fn dense(layers: &[DenseLayer], x: Tensor<3>) -> Tensor<3> {
     layers.iter().fold(x, |x, layer| Tensor::cat(vec![x.clone(), layer.forward(x)], 2))
 }
 
-impl NormedConv2d {
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        self.norm.forward(self.conv.forward(x))
-    }
-}
-
 impl Residual {
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let y = self.second.forward(relu(self.first.forward(x.clone())));
+        let y = self.second.forward(self.first.forward(x.clone(), true), false);
         let x = match &self.shortcut {
-            Some(shortcut) => shortcut.forward(x),
+            Some(shortcut) => shortcut.forward(x, false),
             None => x,
         };
         relu(y + x)
@@ -233,7 +214,7 @@ impl DenseLayer {
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let x = self.norm.relu(self.bottleneck.forward(self.input_norm.relu(x)));
         let mask = self.mask(x.clone());
-        self.local.forward(x.swap_dims(1, 2)).swap_dims(1, 2) * mask
+        self.local.forward(x) * mask
     }
 
     /// How much of each channel a frame keeps, `[batch, time, growth]`: that of its segment, the last of which has the

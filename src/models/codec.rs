@@ -2,13 +2,11 @@
 //!
 //! Source: network specification 3. Each version uses one half only, so each half is a network of its own.
 use burn::module::{Initializer, Module, Param};
-use burn::nn::PaddingConfig1d;
-use burn::nn::conv::{Conv1d, Conv1dConfig};
 use burn::tensor::{Device, Int, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::nn::convnext::{Backbone, BackboneConfig};
-use crate::nn::linear::{Linear, LinearConfig};
+use crate::nn::linear::{Linear, LinearConfig, TimeConv};
 
 /// Shortest vector that can be normalised, as PyTorch's `normalize` has it.
 const SHORTEST: f32 = 1e-12;
@@ -50,7 +48,7 @@ pub struct SemanticCodec {
 pub struct CodecDecoder {
     decoder: Backbone,
     quantizer: Codebook,
-    up: Conv1d,
+    up: TimeConv,
 }
 
 /// Code vectors and their projection to content features.
@@ -90,7 +88,7 @@ impl CodecDecoderConfig {
         CodecDecoder {
             decoder: self.0.backbone(device),
             quantizer: self.0.codebook(device),
-            up: Conv1dConfig::new(hidden, hidden, 3).with_padding(PaddingConfig1d::Same).init(device),
+            up: LinearConfig::new(hidden, hidden).init_same_conv(3, 1, device),
         }
     }
 }
@@ -130,7 +128,7 @@ impl CodecDecoder {
         let x = self.decoder.forward(self.embed(codes));
         let [batch, time, hidden] = x.dims();
         let doubled = x.unsqueeze_dim::<4>(2).repeat_dim(2, 2).reshape([batch, 2 * time, hidden]);
-        self.up.forward(doubled.swap_dims(1, 2)).swap_dims(1, 2)
+        self.up.forward(doubled)
     }
 
     /// Embedded codes before decoding, `[batch, time, hidden]`.

@@ -1,11 +1,11 @@
 //! Length regulator: stretches content features to a number of mel frames.
-use burn::nn::conv::{Conv1d, Conv1dConfig};
-use burn::nn::{GroupNorm, GroupNormConfig, PaddingConfig1d};
+use burn::nn::{GroupNorm, GroupNormConfig};
 use burn::prelude::*;
-use burn::tensor::activation::mish;
 use serde::{Deserialize, Serialize};
 
-use crate::nn::linear::{Linear, LinearConfig};
+use crate::kernels::Activation;
+use crate::nn::linear::{Linear, LinearConfig, TimeConv};
+use crate::nn::norm::over_all;
 
 /// Mel frames for each 50 Hz content frame (22050 / 256 / 50, rounded as the reference does).
 const FRAMES_PER_CONTENT: f64 = 1.72;
@@ -36,12 +36,12 @@ pub struct LengthRegulatorConfig {
 pub struct LengthRegulator {
     input: Linear,
     blocks: Vec<Block>,
-    output: Conv1d,
+    output: TimeConv,
 }
 
 #[derive(Module, Debug)]
 pub struct Block {
-    conv: Conv1d,
+    conv: TimeConv,
     norm: GroupNorm,
 }
 
@@ -49,13 +49,13 @@ impl LengthRegulatorConfig {
     pub fn init(&self, device: &Device) -> LengthRegulator {
         let channels = self.channels;
         let block = |_| Block {
-            conv: Conv1dConfig::new(channels, channels, 3).with_padding(PaddingConfig1d::Same).init(device),
+            conv: LinearConfig::new(channels, channels).init_same_conv(3, 1, device),
             norm: GroupNormConfig::new(1, channels).init(device),
         };
         LengthRegulator {
             input: LinearConfig::new(self.input, channels).init(device),
             blocks: (0..self.blocks).map(block).collect(),
-            output: Conv1dConfig::new(channels, channels, 1).init(device),
+            output: LinearConfig::new(channels, channels).init_conv(1, 1, device),
         }
     }
 }
@@ -76,11 +76,8 @@ impl LengthRegulator {
     }
 
     fn smooth(&self, stretched: Tensor<3>) -> Tensor<3> {
-        let mut x = stretched.swap_dims(1, 2); // [batch, channels, frames]
-        for block in &self.blocks {
-            x = mish(block.norm.forward(block.conv.forward(x)));
-        }
-        self.output.forward(x).swap_dims(1, 2)
+        let block = |x, block: &Block| Activation::Mish.forward(over_all(&block.norm, block.conv.forward(x)));
+        self.output.forward(self.blocks.iter().fold(stretched, block))
     }
 
     /// The projection before the stretch: `[batch, time, channels]`.

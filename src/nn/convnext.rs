@@ -7,7 +7,7 @@ use burn::nn::{LayerNorm, LayerNormConfig, PaddingConfig1d};
 use burn::tensor::{Device, Tensor};
 
 use crate::kernels::{Activation, depthwise};
-use crate::nn::linear::{Linear, LinearConfig};
+use crate::nn::linear::{Linear, LinearConfig, TimeConv};
 
 const KERNEL: usize = 7;
 const EPSILON: f64 = 1e-6;
@@ -26,7 +26,7 @@ pub struct BackboneConfig {
 /// Convolution, ConvNeXt blocks, projection.
 #[derive(Module, Debug)]
 pub struct Backbone {
-    embed: Conv1d,
+    embed: TimeConv,
     norm: LayerNorm,
     blocks: Vec<Block>,
     output_norm: LayerNorm,
@@ -46,19 +46,16 @@ impl BackboneConfig {
     pub fn init(&self, device: &Device) -> Backbone {
         let width = self.width;
         let norm = || LayerNormConfig::new(width).with_epsilon(EPSILON).init(device);
-        let conv = |from, groups| {
-            let config = Conv1dConfig::new(from, width, KERNEL).with_padding(PaddingConfig1d::Same);
-            config.with_groups(groups).init(device)
-        };
+        let depthwise = Conv1dConfig::new(width, width, KERNEL).with_padding(PaddingConfig1d::Same).with_groups(width);
         let block = |_| Block {
-            depthwise: conv(width, width),
+            depthwise: depthwise.init(device),
             norm: norm(),
             up: LinearConfig::new(width, self.feed_forward).init(device),
             down: LinearConfig::new(self.feed_forward, width).init(device),
             scale: Initializer::Zeros.init([width], device),
         };
         Backbone {
-            embed: conv(self.channels, 1),
+            embed: LinearConfig::new(self.channels, width).init_same_conv(KERNEL, 1, device),
             norm: norm(),
             blocks: (0..self.blocks).map(block).collect(),
             output_norm: norm(),
@@ -70,7 +67,7 @@ impl BackboneConfig {
 impl Backbone {
     /// `[batch, time, channels]` to the same.
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let x = self.embed.forward(x.swap_dims(1, 2)).swap_dims(1, 2);
+        let x = self.embed.forward(x);
         let x = self.blocks.iter().fold(self.norm.forward(x), |x, block| block.forward(x));
         self.output.forward(self.output_norm.forward(x))
     }

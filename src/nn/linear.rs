@@ -5,12 +5,12 @@ use std::sync::Arc;
 use burn::module::{Module, ModuleMapper, Param};
 use burn::nn::Initializer;
 use burn::tensor::module::{conv1d, linear};
-use burn::tensor::ops::ConvOptions;
+use burn::tensor::ops::{ConvOptions, PadMode};
 use burn::tensor::{DType, Device, Tensor};
 
 use crate::kernels::{
-    Activation, Bits, QuantizedWeight, WeightType, on_cpu, pack_linear, pack_windows, packed_linear, packed_linear_add,
-    packed_windows, quantized_linear, quantized_linear_add,
+    Activation, Bits, QuantizedWeight, WeightType, on_cpu, pack_linear, pack_plane, pack_windows, packed_linear,
+    packed_linear_add, packed_windows, quantized_linear, quantized_linear_add,
 };
 
 /// Sizes of a [`Linear`].
@@ -45,14 +45,22 @@ impl LinearConfig {
         }
     }
 
-    /// A convolution over `kernel` frames.
+    /// A convolution over `kernel` frames that are `dilation` apart.
     pub fn init_conv(&self, kernel: usize, dilation: usize, device: &Device) -> TimeConv {
         TimeConv {
             weight: Initializer::Zeros.init([self.outputs, self.inputs, kernel], device),
-            bias: Initializer::Zeros.init([self.outputs], device),
+            bias: self.bias.then(|| Initializer::Zeros.init([self.outputs], device)),
+            outputs: self.outputs,
             kernel,
             dilation,
+            padding: 0,
         }
+    }
+
+    /// As [`init_conv`](Self::init_conv), with zeros on both sides: the output has as many frames as the input. `kernel`
+    /// is odd.
+    pub fn init_same_conv(&self, kernel: usize, dilation: usize, device: &Device) -> TimeConv {
+        TimeConv { padding: dilation * (kernel / 2), ..self.init_conv(kernel, dilation, device) }
     }
 }
 
@@ -165,29 +173,41 @@ pub struct TimeConv {
     /// `[outputs, inputs, kernel]`, or packed by [`pack`].
     weight: Param<Tensor<3>>,
     /// `[outputs]`
-    bias: Param<Tensor<1>>,
+    bias: Option<Param<Tensor<1>>>,
+    outputs: usize,
     kernel: usize,
     dilation: usize,
+    /// Zeros on each side.
+    padding: usize,
 }
 
 impl TimeConv {
     /// `[batch, time, inputs]` -> `[batch, time - reach, outputs]`.
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let (weight, bias) = (self.weight.val(), self.bias.val());
-        let options = ConvOptions::new([1], [0], [self.dilation], 1);
+        let (weight, bias) = (self.weight.val(), self.bias.as_ref().map(Param::val));
+        let options = ConvOptions::new([1], [self.padding], [self.dilation], 1);
         if let Some(dtype) = half(&weight) {
             let sums: Tensor<3> = conv1d(x.swap_dims(1, 2).cast(dtype), weight, None, options).cast(DType::F32);
-            return sums.swap_dims(1, 2) + bias.unsqueeze();
+            let sums = sums.swap_dims(1, 2);
+            return match bias {
+                Some(bias) => sums + bias.unsqueeze(),
+                None => sums,
+            };
         }
         if weight.dims()[2] == self.kernel && weight.dtype() == DType::F32 {
-            return conv1d(x.swap_dims(1, 2), weight, Some(bias), options).swap_dims(1, 2);
+            return conv1d(x.swap_dims(1, 2), weight, bias, options).swap_dims(1, 2);
         }
+        let x = match self.padding {
+            0 => x,
+            zeros => x.pad([(zeros, zeros), (0, 0)], PadMode::Constant(0.0)),
+        };
+        let bias = bias.unwrap_or_else(|| Tensor::zeros([self.outputs], &x.device()));
         packed_windows(x, weight.flatten::<1>(0, 2).unsqueeze(), bias, self.kernel, self.dilation)
     }
 
     /// How many frames the output is shorter than the input.
     pub fn reach(&self) -> usize {
-        self.dilation * (self.kernel - 1)
+        self.dilation * (self.kernel - 1) - 2 * self.padding
     }
 }
 
@@ -220,7 +240,7 @@ impl SplitLinear {
     }
 }
 
-/// `module` with the weights of all its [`Linear`] and [`TimeConv`] layers kept as `kept`: on the CPU in the order in which
+/// `module` with the weights of all its [`Linear`], [`TimeConv`] and, on the CPU, [`PlaneConv`](crate::nn::plane::PlaneConv) layers kept as `kept`: on the CPU in the order in which
 /// its kernel reads them; on other devices as they lie, for products of that type. One weight at a time is in memory
 /// twice.
 pub fn pack<M: Module>(module: M, kept: WeightType, device: &Device) -> M {
@@ -248,6 +268,7 @@ enum Layer {
     Linear,
     SplitLinear,
     TimeConv,
+    Plane,
     Other,
 }
 
@@ -257,6 +278,7 @@ impl ModuleMapper for Packer {
             "Struct:Linear" => Layer::Linear,
             "Struct:SplitLinear" => Layer::SplitLinear,
             "Struct:TimeConv" => Layer::TimeConv,
+            "Struct:PlaneWeight" => Layer::Plane,
             _ => Layer::Other,
         };
         self.path.push((name.into(), layer));
@@ -276,6 +298,9 @@ impl ModuleMapper for Packer {
                 param.map(|weight| pack_linear(weight, self.kept))
             }
             Some((name, Layer::TimeConv)) if name == "weight" => param.map(|weight| pack_windows(weight, self.kept)),
+            Some((name, Layer::Plane)) if name == "weight" && self.on_cpu => {
+                param.map(|weight| pack_plane(weight, self.kept))
+            }
             _ => param,
         }
     }

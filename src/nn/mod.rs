@@ -7,6 +7,7 @@ pub mod kv_cache;
 pub mod linear;
 pub mod norm;
 pub mod perceiver;
+pub mod plane;
 pub mod rotary;
 pub mod snake;
 pub mod wavenet;

@@ -115,7 +115,8 @@ impl Networks {
         let small = || {
             Ok::<_, Error>((
                 load_file(config.feature_stats().init(device), files, "w2v_stats.bpk")?,
-                load_packed(config.campplus.init(device), files, "campplus.bpk", kept, device)?,
+                // Small, and its deviations over time are differences of large sums.
+                load_packed(config.campplus.init(device), files, "campplus.bpk", WeightType::F32, device)?,
                 load_file(config.emotion_bank().init(device), files, "emotion_bank.bpk")?,
             ))
         };

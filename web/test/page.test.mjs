@@ -74,7 +74,7 @@ async function close(page) {
 }
 
 // Samples of the module itself, without the page's form: exactly these settings.
-function speakIn(page, build, threads, settings) {
+function speakIn(page, build, threads, settings, text = TEXT) {
   return page.evaluate(async ({ build, threads, settings, text }) => {
     const { Local, fetchModel } = await import("./engine.js");
     const engine = new Local(build, threads);
@@ -84,12 +84,12 @@ function speakIn(page, build, threads, settings) {
     const { seconds } = await engine.speak(text, voices[0], settings, { samples: samples => parts.push(...samples) });
     engine.stop();
     return { voice: voices[0], samples: parts, seconds };
-  }, { build, threads, settings, text: TEXT });
+  }, { build, threads, settings, text });
 }
 
 // The same by the command line, on the processor.
-function native(options) {
-  const bytes = execFileSync(INDEXTTS, ["say", TEXT, "--model", MODEL, "--device", "cpu", "--voice", voice, "--stream", "--raw", "-o", "-",
+function native(options, text = TEXT) {
+  const bytes = execFileSync(INDEXTTS, ["say", text, "--model", MODEL, "--device", "cpu", "--voice", voice, "--stream", "--raw", "-o", "-",
     "--quiet", ...options], { maxBuffer: 1 << 28 });
   return Float32Array.from({ length: bytes.length / 2 }, (_, i) => bytes.readInt16LE(2 * i) / 32768);
 }
@@ -374,8 +374,8 @@ if (about.builds.includes("webgpu")) {
     try {
       const page = await open({ within: emulated });
       assert.deepEqual(await page.$$eval("#backend option", options => options.at(-1).value), "webgpu", "an emulated card is the last choice");
-      // Short, since a processor that plays a card is slow.
-      const settings = { seed: 7, greedy: true, maxCodes: 12, steps: 2, speed: 1, firstChunk: 0.5 };
+      // Short, since a processor that plays a card is slow; this word is heard from its first code on.
+      const text = "Stop!", settings = { seed: 7, greedy: true, maxCodes: 12, steps: 2, speed: 1, firstChunk: 0.5 };
       const stages = await page.evaluate(async ({ text, settings }) => {
         const { Local, fetchModel } = await import("./engine.js");
         const engine = new Local("webgpu", 1);
@@ -383,17 +383,20 @@ if (about.builds.includes("webgpu")) {
         const stages = await engine.compare("model", await fetchModel("model", () => {}), text, settings);
         engine.stop();
         return stages;
-      }, { text: TEXT, settings });
+      }, { text, settings });
       console.table(stages);
       // The tolerances that networks have against the reference, see `tests/parity`.
       for (const { stage, equal, largest, deviation } of stages) {
         if (equal !== undefined) assert.ok(equal, `${stage}: other codes`);
         else assert.ok(largest <= (stage === "flow matching" ? 1e-3 : 1e-4) * deviation + 1e-5, `${stage}: ${largest}, deviation ${deviation}`);
       }
-      const spoken = await speakIn(page, "webgpu", 1, settings);
+      const spoken = await speakIn(page, "webgpu", 1, settings, text);
       voice = spoken.voice;
-      assert.equal(spoken.samples.length, native(["--seed", "7", "--greedy", "--max-codes", "12", "--steps", "2"]).length);
-      assert.ok(spoken.samples.every(Number.isFinite) && spoken.samples.some(sample => Math.abs(sample) > 0.01), "no sound");
+      // Both round to 16 bits what is equal but for the last places.
+      const similar = cosine(spoken.samples, native(["--seed", "7", "--greedy", "--max-codes", "12", "--steps", "2"], text));
+      console.log(`webgpu: cosine ${similar} to the command line`);
+      assert.ok(similar >= 0.9999, `cosine ${similar}`);
+      assert.ok(spoken.samples.some(sample => Math.abs(sample) > 0.05), "no sound");
       await close(page);
     } finally {
       await emulated.close();

@@ -3,7 +3,7 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::level::arch;
-use super::math::{gelu, gelu_tanh, sigmoid, silu, tanh};
+use super::math::{gelu, gelu_tanh, mish, sigmoid, silu, tanh};
 use crate::kernels::Activation;
 
 /// Values that a thread takes at a time.
@@ -14,6 +14,7 @@ pub fn activate(x: &mut [f32], activation: Activation) {
         Activation::Silu => map(x, silu),
         Activation::Gelu => map(x, gelu),
         Activation::GeluTanh => map(x, gelu_tanh),
+        Activation::Mish => map(x, mish),
     }
 }
 
@@ -35,6 +36,7 @@ pub unsafe fn activate_rows(first: *mut f32, [rows, columns, stride]: [usize; 3]
             Activation::Silu => arch.dispatch(Map(row, silu)),
             Activation::Gelu => arch.dispatch(Map(row, gelu)),
             Activation::GeluTanh => arch.dispatch(Map(row, gelu_tanh)),
+            Activation::Mish => arch.dispatch(Map(row, mish)),
         }
     }
 }

@@ -104,7 +104,11 @@ pub fn attention(q: &View, k: &View, v: &View, bias: Option<&View>, scale: f32, 
         if causal {
             for i in 0..count {
                 let visible = keys - queries + first + i + 1;
-                scores[visible * PANEL..].iter_mut().skip(i).step_by(PANEL).for_each(|score| *score = f32::NEG_INFINITY);
+                scores[visible * PANEL..]
+                    .iter_mut()
+                    .skip(i)
+                    .step_by(PANEL)
+                    .for_each(|score| *score = f32::NEG_INFINITY);
             }
         }
         let inverse = arch.dispatch(ColumnExponentials(scores)).map(|sum| 1.0 / sum);

@@ -74,6 +74,14 @@ pub fn silu(x: f32) -> f32 {
     x * sigmoid(x)
 }
 
+/// `x tanh(ln(1 + e^x))`: with `n = e^x (e^x + 2)`, the tangent is `n / (n + 2)`.
+#[inline(always)]
+pub fn mish(x: f32) -> f32 {
+    let e = exp(x.min(30.0)); // above, the quotient is 1
+    let n = e * (e + 2.0);
+    x * (n / (n + 2.0))
+}
+
 /// GPT-2's form: `0.5 x (1 + tanh(u))` is `x sigmoid(2 u)`.
 #[inline(always)]
 pub fn gelu_tanh(x: f32) -> f32 {

@@ -16,6 +16,7 @@ pub mod linear;
 mod math;
 pub mod norm;
 mod pairs;
+pub mod plane;
 mod relative;
 mod rotary;
 mod snake;
@@ -138,6 +139,14 @@ pub trait CpuKernels: Backend {
     fn activate(x: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self>;
 
     fn affine_relu(x: FloatTensor<Self>, scale: FloatTensor<Self>, shift: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    fn plane(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        shape: plane::Shape,
+    ) -> FloatTensor<Self>;
 
     fn swiglu(gate: FloatTensor<Self>, up: FloatTensor<Self>) -> FloatTensor<Self>;
 
@@ -315,6 +324,25 @@ impl CpuKernels for Flex {
         let (mut x, scale, shift) = (whole(x), contiguous(scale), contiguous(shift));
         affine::affine_relu(x.storage_mut(), floats(&scale), floats(&shift));
         x
+    }
+
+    fn plane(
+        x: FlexTensor,
+        weight: FlexTensor,
+        scale: FlexTensor,
+        shift: FlexTensor,
+        shape: plane::Shape,
+    ) -> FlexTensor {
+        let ([batch, time, ..], [outputs]) = (dims::<4>(&x), dims(&shift));
+        let (x, scale, shift) = (contiguous(x), contiguous(scale), contiguous(shift));
+        let (scale, shift) = (floats(&scale), floats(&shift));
+        let count = shape.output_frequencies();
+        let mut out = vec![0.0; batch * time * count * outputs];
+        let size = time * shape.frequencies * shape.channels;
+        for (x, out) in floats(&x).chunks_exact(size).zip(out.chunks_exact_mut(time * count * outputs)) {
+            plane::convolve(x, packed(&weight), scale, shift, out, shape);
+        }
+        tensor(out, &[batch, time, count, outputs])
     }
 
     fn swiglu(gate: FlexTensor, up: FlexTensor) -> FlexTensor {
