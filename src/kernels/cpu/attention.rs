@@ -76,39 +76,16 @@ pub fn attention(q: &View, k: &View, v: &View, bias: Option<&View>, scale: f32, 
         buffer.resize((size + seen + width) * PANEL, 0.0);
         let (panel, rest) = buffer.split_at_mut(size * PANEL);
         let (scores, sums) = rest.split_at_mut(seen * PANEL);
-        panel.fill(0.0);
-        for i in 0..count {
-            let query = q.row(b, h, first + i);
-            for (d, value) in panel[i..].iter_mut().step_by(PANEL).enumerate() {
-                // SAFETY: the view was checked; the query is one of its rows.
-                *value = scale * unsafe { *query.wrapping_offset(d as isize * q.strides[3]) };
-            }
-        }
+        pack(q, (b, h, first), count, scale, panel);
         let [_, _, next, step] = k.strides;
         arch.dispatch(Products { x: k.row(b, h, 0), next, step, panel, columns: count, out: scores });
         if let Some(bias) = bias {
-            for (block, scores) in scores.chunks_mut(KEYS * PANEL).enumerate() {
-                let mut part = [[0.0; KEYS]; PANEL];
-                for (i, part) in part[..count].iter_mut().enumerate() {
-                    let row = bias.row(b, h, first + i).wrapping_offset((block * KEYS) as isize * bias.strides[3]);
-                    for (j, value) in part[..scores.len() / PANEL].iter_mut().enumerate() {
-                        // SAFETY: the view was checked; the key is one of its columns.
-                        *value = unsafe { *row.wrapping_offset(j as isize * bias.strides[3]) };
-                    }
-                }
-                for (j, scores) in scores.chunks_exact_mut(PANEL).enumerate() {
-                    scores.iter_mut().zip(&part).for_each(|(score, part)| *score += part[j]);
-                }
-            }
+            add_bias(bias, (b, h, first), count, scores);
         }
         if causal {
             for i in 0..count {
-                let visible = keys - queries + first + i + 1;
-                scores[visible * PANEL..]
-                    .iter_mut()
-                    .skip(i)
-                    .step_by(PANEL)
-                    .for_each(|score| *score = f32::NEG_INFINITY);
+                let hidden = scores[(keys - queries + first + i + 1) * PANEL..].iter_mut().skip(i).step_by(PANEL);
+                hidden.for_each(|score| *score = f32::NEG_INFINITY);
             }
         }
         let inverse = arch.dispatch(ColumnExponentials(scores)).map(|sum| 1.0 / sum);
@@ -125,6 +102,35 @@ pub fn attention(q: &View, k: &View, v: &View, bias: Option<&View>, scale: f32, 
         }
     });
     out
+}
+
+/// `count` queries from `at` (item, head, row) on, scaled, in the columns of `panel` `[size, PANEL]`; zeros in the others.
+fn pack(q: &View, at: (usize, usize, usize), count: usize, scale: f32, panel: &mut [f32]) {
+    panel.fill(0.0);
+    for i in 0..count {
+        let query = q.row(at.0, at.1, at.2 + i);
+        for (d, value) in panel[i..].iter_mut().step_by(PANEL).enumerate() {
+            // SAFETY: the view was checked; the query is one of its rows, and has as many values as the panel has rows.
+            *value = scale * unsafe { *query.wrapping_offset(d as isize * q.strides[3]) };
+        }
+    }
+}
+
+/// The biases of `count` queries from `at` on, added to their columns of `scores` `[keys, PANEL]`.
+fn add_bias(bias: &View, at: (usize, usize, usize), count: usize, scores: &mut [f32]) {
+    for (block, scores) in scores.chunks_mut(KEYS * PANEL).enumerate() {
+        let mut part = [[0.0; KEYS]; PANEL];
+        for (i, part) in part[..count].iter_mut().enumerate() {
+            let row = bias.row(at.0, at.1, at.2 + i);
+            for (j, value) in part[..scores.len() / PANEL].iter_mut().enumerate() {
+                // SAFETY: the view was checked; the key is one of its columns.
+                *value = unsafe { *row.wrapping_offset((block * KEYS + j) as isize * bias.strides[3]) };
+            }
+        }
+        for (j, scores) in scores.chunks_exact_mut(PANEL).enumerate() {
+            scores.iter_mut().zip(&part).for_each(|(score, part)| *score += part[j]);
+        }
+    }
 }
 
 /// The products of rows with a panel.

@@ -12,6 +12,7 @@ mod kernels {
         Silu,
         Gelu,
         GeluTanh,
+        Mish,
     }
 
     pub mod cpu {
@@ -29,6 +30,7 @@ mod kernels {
         pub mod math;
         pub mod norm;
         pub mod pairs;
+        pub mod plane;
         pub mod relative;
         pub mod rotary;
         pub mod snake;
@@ -58,7 +60,9 @@ use kernels::cpu::level::{Level, levels, limit};
 use kernels::cpu::linear::{PANEL, Rows, Start, Weight, convolve, linear_part};
 use kernels::cpu::norm::Statistics;
 use kernels::cpu::subsample::Projection;
-use kernels::cpu::{activation, affine, decode, depthwise, norm, relative, rotary, snake, subsample, winograd};
+use kernels::cpu::{
+    activation, affine, decode, depthwise, norm, plane, relative, rotary, snake, subsample, winograd, winograd_rows,
+};
 
 /// The same numbers for the same seed.
 struct Numbers(u32);
@@ -178,6 +182,29 @@ fn convolutions() {
             conv_transpose(&x, [2, time], Weight::F32(&weight), &bias, &shape)
         });
     }
+    for (inputs, outputs, time, kernel, dilation) in
+        [(1, 1usize, 5, 3, 1), (70, 50, 33, 3, 2), (3, 100, 21, 4, 5), (17, 48, 130, 5, 1), (20, 97, 41, 5, 3)]
+    {
+        check(&format!("rows at points {inputs} {outputs} {time} {kernel} {dilation}"), 1e-3, |n| {
+            let weight = n.many((kernel + 3) * inputs * outputs.next_multiple_of(PANEL));
+            let count = time - dilation * (kernel - 1);
+            let (x, bias, mut out) = (n.many(2 * time * inputs), n.many(outputs), vec![0.0; 2 * count * outputs]);
+            winograd_rows::convolve(&x, 2, Weight::F32(&weight), &bias, &mut out, [inputs, kernel, dilation]);
+            out
+        });
+    }
+    for (channels, outputs, time, frequencies, kernel, stride) in
+        [(1, 32usize, 9, 80, 3, 1), (32, 50, 7, 21, 3, 2), (3, 1, 1, 1, 1, 1), (20, 32, 5, 10, 1, 2), (2, 5, 4, 7, 5, 3)]
+    {
+        check(&format!("plane {channels} {outputs} {time} {frequencies} {kernel} {stride}"), 1e-4, |n| {
+            let shape = plane::Shape { time, frequencies, channels, kernel, stride, relu: stride == 1 };
+            let weight = n.many(kernel * kernel * channels * outputs.next_multiple_of(PANEL));
+            let (x, scale, shift) = (n.many(time * frequencies * channels), n.many(outputs), n.many(outputs));
+            let mut out = vec![0.0; time * shape.output_frequencies() * outputs];
+            plane::convolve(&x, Weight::F32(&weight), &scale, &shift, &mut out, shape);
+            out
+        });
+    }
     for time in [1, 2, 5, 511, 512, 515, 9000] {
         check(&format!("snake {time}"), 1e-4, |n| {
             snake::snake(&n.many(4 * time), &n.many(2), &n.many(2), [2, 2, time])
@@ -191,8 +218,7 @@ fn convolutions() {
             let packed = n.many(outputs.div_ceil(PANEL) * channels * columns * PANEL);
             let inputs = channels * columns;
             let quantized = QuantizedWeight::new(&packed[..inputs * outputs], inputs, outputs, Bits::Eight);
-            let weight =
-                if few { Projection::Quantized(&quantized) } else { Projection::Packed(Weight::F32(&packed)) };
+            let weight = if few { Projection::Quantized(&quantized) } else { Projection::Packed(Weight::F32(&packed)) };
             subsample::subsample(&x, [time, features], &kernel, &n.many(channels), weight, &n.many(outputs))
         });
     }
@@ -244,7 +270,7 @@ fn attentions() {
 
 fn elementwise() {
     for count in [1, 15, 16, 17, 20_000] {
-        for kind in [Activation::Silu, Activation::Gelu, Activation::GeluTanh] {
+        for kind in [Activation::Silu, Activation::Gelu, Activation::GeluTanh, Activation::Mish] {
             check("activation", 1e-6, |n| {
                 let mut x = n.many(count);
                 activation::activate(&mut x, kind);
