@@ -68,9 +68,13 @@ impl CachedRows {
     pub fn new(keys: Tensor<4>, values: Tensor<4>) -> Self {
         let [_, heads, rows, size] = keys.dims();
         let capacity = (rows + 1).next_multiple_of(BUCKET);
-        let host = |x: Tensor<4>| -> Vec<f32> {
-            let x: Vec<f32> = x.into_data().iter().collect();
-            spread(&x, [heads, rows, capacity, size])
+        let host = |x: Tensor<4>| {
+            let x = x.into_data();
+            let shape = [heads, rows, capacity, size];
+            match x.as_slice::<f32>() {
+                Ok(values) => spread(values, shape),
+                Err(_) => spread(&x.iter().collect::<Vec<f32>>(), shape),
+            }
         };
         Self { keys: host(keys), values: host(values), heads, capacity, size }
     }

@@ -178,6 +178,8 @@ fn store(slot: &mut Option<Tensor<4>>, start: usize, end: usize, rows: Tensor<4>
     let fresh = || Tensor::zeros([sequences, heads, end.next_multiple_of(BUCKET), size], (&device, dtype));
     // Moved out of the slot: a second reference would make the assignment copy the whole buffer.
     let held = match slot.take() {
+        // On the CPU a prompt's rows are moved on before any follow.
+        None if on_cpu(&device) => return slot.insert(rows).clone(),
         None => fresh(),
         Some(held) if held.dims()[2] < end => {
             let filled = [0..sequences, 0..heads, 0..start, 0..size];

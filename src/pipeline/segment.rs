@@ -221,10 +221,10 @@ impl Synthesizer {
             observe(observer, Stage::Content, 0, None)?;
             let prefix = conditioning.0.dims()[1] + segment.ids.len() + 2;
             let regulator = &networks.s2mel.regulator;
-            let content = match last {
+            let content = in_pool(&self.device, || match last {
                 true => regulator.forward(features, frames),
                 false => regulator.forward_part(features, frames, options.duration_factor),
-            };
+            });
             Ok((content, works.content(prefix, codes.len(), frames)))
         })?;
         let frames = condition.dims()[1];

@@ -19,6 +19,8 @@ use indextts::kernels::{
     quantized_linear, swiglu, tanh_gate,
 };
 use indextts::nn::attention::{merge_heads, split_qkv};
+use indextts::nn::linear::{LinearConfig, pack};
+use indextts::nn::plane::PlaneConv;
 use indextts::nn::rotary::Rotary;
 use indextts::nn::snake::{AliasFreeSnake, Resampler};
 use kernel_benches::{pair, random};
@@ -100,6 +102,21 @@ fn convolutions(c: &mut Criterion) {
             plain,
         );
     }
+    // Channels last: the flow matching's head, the length regulator, CAMPPlus.
+    for (channels, outputs, time, kernel, dilation) in [(512, 1024, 602, 5, 1), (512, 512, 430, 3, 1), (128, 32, 249, 3, 2)] {
+        let plain = LinearConfig::new(channels, outputs).init_same_conv(kernel, dilation, &device);
+        let (x, packed) = (random([1, time, channels]), pack(plain.clone(), WeightType::F32, &device));
+        let name = format!("conv over {time} frames of {channels} channels to {outputs}, kernel {kernel}, dilation {dilation}");
+        let work = 2 * channels * outputs * kernel * time;
+        pair(c, &name, work, || packed.forward(x.clone()), || plain.forward(x.clone()));
+    }
+    for (channels, frequencies, stride) in [(1, 80, 1), (32, 80, 2), (32, 20, 1)] {
+        let plain = PlaneConv::new([channels, 32], 3, stride, &device);
+        let (x, packed) = (random([1, 500, frequencies, channels]), pack(plain.clone(), WeightType::F32, &device));
+        let name = format!("image convolution of {channels} channels, {frequencies} frequencies, stride {stride}");
+        let work = 2 * channels * 32 * 9 * 500 * frequencies.div_ceil(stride);
+        pair(c, &name, work, || packed.forward(x.clone(), true), || plain.forward(x.clone(), true));
+    }
     for (channels, time) in [(768, 688), (192, 5504), (24, 44032)] {
         let (snake, resampler) = (AliasFreeSnake::new(channels, &device), Resampler::new(&device));
         let x = random([1, channels, time]);
@@ -160,7 +177,8 @@ fn elementwise(c: &mut Criterion) {
     let x = random([2, 602, 2048]);
     let values = |x: &Tensor<3>| x.shape().num_elements();
     type Plain = fn(Tensor<3>) -> Tensor<3>;
-    let plain: [(Activation, Plain); 3] = [
+    let plain: [(Activation, Plain); 4] = [
+        (Activation::Mish, |x| x.clone() * activation::softplus(x, 1.0).tanh()),
         (Activation::Silu, activation::silu),
         (Activation::Gelu, activation::gelu),
         (Activation::GeluTanh, activation::gelu_approximate),

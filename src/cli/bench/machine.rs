@@ -5,8 +5,10 @@ use std::time::Instant;
 use indextts::{Device, WeightType, kernels};
 use rayon::prelude::*;
 
-/// Floats that are read to measure the memory: beyond every cache.
-const FLOATS: usize = 128 << 20;
+/// Floats that are read to measure the memory, at least and at most: twice the largest cache, where that is known.
+const FLOATS: [usize; 2] = [128 << 20, 256 << 20];
+/// Outputs of a layer whose weights are that many.
+const OUTPUTS: usize = 64 << 10;
 
 pub struct Machine {
     pub threads: usize,
@@ -26,21 +28,30 @@ impl Machine {
             let sizes = [[512, 1024, 4096], [1024, 1024, 1024], [1200, 512, 1536]];
             sizes.into_iter().map(|size| product(kept, size)).fold(0.0, f64::max)
         };
-        // 256 MB of weights for a single row.
-        let wide = [1, 1024, 65536];
+        let floats = (2 * largest_cache() / size_of::<f32>()).clamp(FLOATS[0], FLOATS[1]);
+        let wide = [1, floats / OUTPUTS, OUTPUTS];
         let weights = 4.0 * wide.iter().product::<usize>() as f64 / 1e9;
         Self {
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             f32: best(WeightType::F32),
             bf16: best(WeightType::Bf16),
-            memory: read_speed().max(weights / kernels::product_seconds(WeightType::F32, wide, device)),
+            memory: read_speed(floats).max(weights / kernels::product_seconds(WeightType::F32, wide, device)),
         }
     }
 }
 
+/// Bytes; Linux only, else 0.
+fn largest_cache() -> usize {
+    let size = |index: usize| {
+        let text = std::fs::read_to_string(format!("/sys/devices/system/cpu/cpu0/cache/index{index}/size")).ok()?;
+        Some(text.trim().strip_suffix('K')?.parse::<usize>().ok()? << 10)
+    };
+    (0..8).filter_map(size).max().unwrap_or_default()
+}
+
 /// GB/s of adding up numbers with all processors: the best of five.
-fn read_speed() -> f64 {
-    let values = vec![1f32; FLOATS];
+fn read_speed(floats: usize) -> f64 {
+    let values = vec![1f32; floats];
     let pass = || {
         let start = Instant::now();
         let sums = values.par_chunks(1 << 16).map(|chunk| {
@@ -54,7 +65,7 @@ fn read_speed() -> f64 {
         start.elapsed().as_secs_f64()
     };
     let seconds = (0..5).map(|_| pass()).fold(f64::MAX, f64::min);
-    (FLOATS * size_of::<f32>()) as f64 / 1e9 / seconds
+    (floats * size_of::<f32>()) as f64 / 1e9 / seconds
 }
 
 /// Bytes of memory of this process; Linux only.

@@ -5,6 +5,7 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
+use super::fetch::Piece;
 use super::level::arch;
 use super::linear::{PANEL, VECTORS, multiply, registers};
 use super::math::exp;
@@ -178,10 +179,15 @@ impl Products<'_> {
     fn block<S: Simd, const N: usize>(&mut self, simd: S, first: usize) {
         let (lanes, width) = (S::F32_LANES, self.panel.len() / PANEL);
         let rows = std::array::from_fn(|n| self.x.wrapping_offset((first + n) as isize * self.next));
+        // Where the values of a row lie apart, neighbouring rows share lines, which no processor expects.
+        let meanwhile = Piece {
+            start: self.x.wrapping_offset(first as isize * self.next + 8 * self.step).cast(),
+            step: 4 * self.step,
+        };
         for part in (0..self.columns).step_by(VECTORS * lanes) {
             let zeros = [[simd.splat_f32s(0.0); VECTORS]; N];
             // SAFETY: the rows are there; the parts are whole vectors of the panel.
-            let sums = unsafe { multiply(simd, zeros, rows, self.step, &self.panel[part..], width) };
+            let sums = unsafe { multiply(simd, zeros, rows, self.step, &self.panel[part..], width, meanwhile) };
             for (sums, out) in sums.iter().zip(self.out[first * PANEL..].chunks_exact_mut(PANEL)) {
                 for (sum, out) in sums.iter().zip(out[part..].chunks_exact_mut(lanes)) {
                     simd.partial_store_f32s(out, *sum);

@@ -2,6 +2,7 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
+use super::fetch::fetch;
 use super::level::arch;
 use super::linear::{Weight, registers};
 
@@ -17,6 +18,8 @@ const VECTORS: usize = if cfg!(target_family = "wasm") { 2 } else { 3 };
 pub const OVERRUN: usize = 16;
 /// Samples that are computed together with the widest vectors: tiles are multiples of this.
 const STEP: usize = VECTORS * OVERRUN;
+/// Inputs from the row that is multiplied to the one that is fetched meanwhile.
+const AHEAD: usize = 2;
 /// With at least this many outputs, a tile's are shared out among threads.
 const MANY: usize = 64;
 
@@ -278,6 +281,7 @@ impl Tile<'_> {
                 // SAFETY: as above; of the weights, `ROWS` from the place of this input and tap lie inside `weight`.
                 unsafe {
                     let x = row.add(tap * dilation).cast::<S::f32s>();
+                    fetch::<WIDE>(x.wrapping_byte_add(4 * AHEAD * self.stride).cast(), size_of::<S::f32s>());
                     let x: [S::f32s; WIDE] = std::array::from_fn(|v| x.add(v).read_unaligned());
                     for (r, sums) in sums.iter_mut().enumerate() {
                         let w = simd.splat_f32s(*w.add(r));

@@ -6,6 +6,7 @@ use half::f16;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
+use super::fetch::{Piece, Upcoming, fetch};
 use super::few_bits::{Bits, GROUP, QUAD, QuantizedWeight, UNIT};
 use super::level::arch;
 use super::linear::{PANEL, Part, Start};
@@ -16,6 +17,8 @@ use crate::kernels::Activation;
 const ROWS: usize = 64;
 /// Up to this many rows are rounded by the calling thread: sooner done than handed out.
 const FEW_ROWS: usize = 8;
+/// Bytes from the values that are multiplied to those that are fetched meanwhile.
+const AHEAD: usize = 6 << 10;
 
 /// Rows in 8 bits.
 struct QuantizedRows {
@@ -205,6 +208,14 @@ impl<'a> Task<'a> {
         }
     }
 
+    /// Of the next panel, what is fetched while the rows from `row` on are computed, in blocks of `rows`.
+    fn piece(&self, row: usize, rows: usize) -> Piece {
+        let (passes, steps) = (self.rows.len().div_ceil(rows), self.values.len() / (PANEL * QUAD));
+        // A single pass waits for its own panel.
+        let upcoming = if passes > 1 { Upcoming::behind(self.values) } else { Upcoming::nothing(self.values) };
+        upcoming.share((row - self.rows.start) / rows, passes, steps)
+    }
+
     /// Writes the sums of the row `index` of this task.
     ///
     /// # Safety
@@ -349,6 +360,7 @@ mod avx2 {
                     for quad in 0..GROUP / QUAD {
                         let (place, high) =
                             if FOUR { (quad % (GROUP / QUAD / 2), quad >= GROUP / QUAD / 2) } else { (quad, false) };
+                        fetch::<VECTORS>(values.wrapping_add(place * PANEL * QUAD + AHEAD), 32);
                         let weights: [__m256i; VECTORS] = std::array::from_fn(|v| {
                             let w = _mm256_loadu_si256(values.add(place * PANEL * QUAD + 32 * v).cast());
                             let w = if high { _mm256_srli_epi16::<4>(w) } else { w };
@@ -438,6 +450,8 @@ mod vnni {
         let x = task.x;
         let groups = x.groups;
         let nibble = _mm512_set1_epi8(15);
+        let quads = task.bits.group_bytes() / (PANEL * QUAD);
+        let meanwhile = task.piece(row, 4);
         let mut sums = [[_mm512_setzero_ps(); VECTORS]; N];
         // SAFETY: all reads are inside what the caller promises; nothing needs alignment.
         unsafe {
@@ -448,7 +462,9 @@ mod vnni {
                     [_mm512_set1_epi32(-task.bits.offset() * *x.sums.as_ptr().add(at[n])); VECTORS]
                 });
                 let inputs: [*const i8; N] = std::array::from_fn(|n| x.values.as_ptr().add(at[n] * GROUP));
-                for quad in 0..task.bits.group_bytes() / (PANEL * QUAD) {
+                for quad in 0..quads {
+                    meanwhile.fetch(group * quads + quad);
+                    fetch::<VECTORS>(values.wrapping_add(AHEAD), 64);
                     let stored: [__m512i; VECTORS] =
                         std::array::from_fn(|v| _mm512_loadu_si512(values.add(64 * v).cast()));
                     values = values.add(64 * VECTORS);

@@ -15,6 +15,9 @@ pub enum Level {
     /// AVX-512 and, kernel by kernel, its extensions for integers and bfloat16.
     #[cfg(target_arch = "x86_64")]
     Avx512,
+    /// The matrix unit for bfloat16 (AMX) as well.
+    #[cfg(target_arch = "x86_64")]
+    Amx,
     /// The best there is.
     Best,
 }
@@ -52,6 +55,7 @@ pub fn arch() -> Arch {
 pub fn levels() -> Vec<Level> {
     #[cfg(target_arch = "x86_64")]
     let all = match Arch::new() {
+        Arch::V4(_) if super::amx::permitted() => vec![Level::Portable, Level::Avx2, Level::Avx512, Level::Amx],
         Arch::V4(_) => vec![Level::Portable, Level::Avx2, Level::Avx512],
         Arch::V3(_) => vec![Level::Portable, Level::Avx2],
         _ => vec![Level::Portable],

@@ -9,6 +9,7 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::activation::activate_rows;
+use super::fetch::{Piece, Upcoming, fetch};
 use super::level::arch;
 use super::pairs::{self, Pairs};
 use crate::kernels::Activation;
@@ -20,6 +21,12 @@ pub const VECTORS: usize = if cfg!(target_family = "wasm") { 2 } else { 3 };
 /// Rows that a task takes at a time: they stay in the cache while a panel passes.
 const ROWS: usize = 256;
 
+/// Rows that are computed together at most.
+const BLOCK: usize = 8;
+/// Inputs of a panel from the one that is multiplied to the one that is fetched meanwhile.
+pub const AHEAD: usize = 32;
+/// Inputs that are multiplied at a time at most: with them a block of rows and a panel fit into the second-level cache.
+const DEEPEST: usize = 1280;
 /// Inputs of a panel that are widened at a time: 24 KiB, which stay in the first-level cache.
 const WIDENED: usize = 128;
 /// With more rows than this, products of pairs in bfloat16 pay for the conversion of the rows.
@@ -196,6 +203,16 @@ pub fn linear_part(
     if out.is_empty() {
         return;
     }
+    if matches!(weight, Weight::F32(_)) && rows > BLOCK && width > DEEPEST {
+        let depth = width.div_ceil(width.div_ceil(DEEPEST));
+        for at in (0..width).step_by(depth) {
+            let (count, rest) = (depth.min(width - at), width - at);
+            let start = if at == 0 { start } else { Start::Output };
+            let then = then.filter(|_| rest <= depth);
+            linear_part(x.part(0, rows, at, count), weight, inputs, from + at, start, then, out);
+        }
+        return;
+    }
     let pairs = match weight {
         Weight::Bf16(_) if rows > FEW_ROWS => Pairs::of(x),
         _ => None,
@@ -218,7 +235,11 @@ pub fn linear_part(
             stride: outputs,
         };
         match (weight.part(panel, inputs, from, width), &pairs) {
-            (Weight::F32(weight), _) => arch.dispatch(Task { x: x.part(first, count, 0, width), weight, target }),
+            (Weight::F32(weight), _) => {
+                // A single pass waits for its own panel.
+                let upcoming = if count > BLOCK { Upcoming::behind(weight) } else { Upcoming::nothing(weight) };
+                arch.dispatch(Task { x: x.part(first, count, 0, width), weight, upcoming, target });
+            }
             (Weight::Bf16(weight), Some(pairs)) => pairs::multiply(pairs, first, count, weight, target),
             (weight, _) => widen(arch, x.part(first, count, 0, width), weight, target),
         }
@@ -231,12 +252,21 @@ fn widen(arch: Arch, x: Rows<'_>, weight: Weight<'_>, mut target: Part<'_>) {
     let mut buffer = [0.0f32; WIDENED * PANEL];
     for from in (0..x.width).step_by(WIDENED) {
         let width = WIDENED.min(x.width - from);
-        match weight.part(0, x.width, from, width) {
-            Weight::F32(values) => buffer[..values.len()].copy_from_slice(values),
-            Weight::F16(values) => arch.dispatch(WidenHalves(values, &mut buffer)),
-            Weight::Bf16(values) => arch.dispatch(WidenPairs(values, &mut buffer)),
-        }
-        arch.dispatch(Task { x: x.part(0, x.count, from, width), weight: &buffer[..width * PANEL], target });
+        let upcoming = match weight.part(0, x.width, from, width) {
+            Weight::F32(values) => {
+                buffer[..values.len()].copy_from_slice(values);
+                Upcoming::behind(values)
+            }
+            Weight::F16(values) => {
+                arch.dispatch(WidenHalves(values, &mut buffer));
+                Upcoming::behind(values)
+            }
+            Weight::Bf16(values) => {
+                arch.dispatch(WidenPairs(values, &mut buffer));
+                Upcoming::behind(values)
+            }
+        };
+        arch.dispatch(Task { x: x.part(0, x.count, from, width), weight: &buffer[..width * PANEL], upcoming, target });
         target.start = Start::Output;
     }
 }
@@ -321,6 +351,7 @@ struct Task<'a> {
     x: Rows<'a>,
     /// `[inputs, PANEL]`
     weight: &'a [f32],
+    upcoming: Upcoming,
     target: Part<'a>,
 }
 
@@ -392,11 +423,25 @@ impl Task<'_> {
         assert!((first + N - 1) * stride + width <= data.len());
         let rows: [*const f32; N] = std::array::from_fn(|n| data[(first + n) * stride..].as_ptr());
         // SAFETY: the rows have `width` inputs from there on, the weight has `width` rows, and the vectors are inside them.
-        unsafe { multiply(simd, [bias; N], rows, 1, &self.weight[part..], width) }
+        unsafe { multiply(simd, [bias; N], rows, 1, &self.weight[part..], width, self.piece::<S>(first, part)) }
+    }
+
+    /// What is fetched while the rows from `first` on and the outputs from `part` on are computed.
+    #[inline(always)]
+    fn piece<S: Simd>(&self, first: usize, part: usize) -> Piece {
+        let (rows, step) = (block_rows::<S>(), VECTORS * S::F32_LANES);
+        let (blocks, parts) = (self.x.count.div_ceil(rows), PANEL / step);
+        self.upcoming.share(first / rows * parts + part / step, blocks * parts, self.x.width)
     }
 }
 
-/// `sums` and the products of `N` rows with some vectors of a panel `[width, PANEL]` that begins before `weight`.
+/// Rows that are computed together: as many as the registers hold beside three vectors of weights and one input.
+const fn block_rows<S: Simd>() -> usize {
+    if registers::<S>() >= 32 { BLOCK } else { BLOCK / 2 }
+}
+
+/// `sums` and the products of `N` rows with some vectors of a panel `[width, PANEL]` that begins before `weight`;
+/// `meanwhile` is fetched.
 ///
 /// # Safety
 /// Of each row the `width` values that are `step` apart can be read, and `VECTORS` vectors in each row of the weight.
@@ -408,11 +453,14 @@ pub unsafe fn multiply<S: Simd, const N: usize>(
     step: isize,
     weight: &[f32],
     width: usize,
+    meanwhile: Piece,
 ) -> [[S::f32s; VECTORS]; N] {
     let weight = weight.as_ptr();
     for input in 0..width {
         // SAFETY: the caller's promise, for `input < width`.
         unsafe {
+            fetch::<VECTORS>(weight.wrapping_add((input + AHEAD) * PANEL).cast(), size_of::<S::f32s>());
+            meanwhile.fetch(input);
             let w = weight.add(input * PANEL).cast::<S::f32s>();
             let w: [S::f32s; VECTORS] = std::array::from_fn(|v| w.add(v).read_unaligned());
             for (sums, row) in sums.iter_mut().zip(rows) {

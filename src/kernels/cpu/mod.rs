@@ -4,11 +4,14 @@
 //! threads come from rayon's pool, as everywhere in the backend.
 mod activation;
 mod affine;
+#[cfg(target_arch = "x86_64")]
+mod amx;
 mod attention;
 pub mod conv;
 pub mod conv_transpose;
 pub mod decode;
 pub mod depthwise;
+mod fetch;
 pub mod few_bits;
 pub mod integer;
 pub mod level;

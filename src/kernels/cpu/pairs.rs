@@ -1,4 +1,5 @@
-//! Products of pairs in bfloat16, for processors that have them (AVX-512 BF16): twice the multiplications of f32.
+//! Products of pairs in bfloat16, for processors that have them: by vectors (AVX-512 BF16), or by the matrix unit
+//! ([`amx`](super::amx)).
 //!
 //! Inputs and weights are rounded to 8 bits of mantissa, sums are f32.
 use super::linear::{Part, Rows};
@@ -33,8 +34,10 @@ mod implementation {
 
     use rayon::prelude::*;
 
+    use super::super::amx;
+    use super::super::fetch::fetch;
     use super::super::level::{Level, allowed};
-    use super::super::linear::{PANEL, Start};
+    use super::super::linear::{AHEAD, PANEL, Start};
     use super::*;
 
     /// Values that a thread converts at a time.
@@ -44,10 +47,10 @@ mod implementation {
 
     /// Rows in bfloat16, two neighbouring values in each element.
     pub struct Pairs {
-        values: Vec<u32>,
+        pub values: Vec<u32>,
         /// Elements of a row.
-        width: usize,
-        stride: usize,
+        pub width: usize,
+        pub stride: usize,
     }
 
     fn detected() -> bool {
@@ -109,30 +112,42 @@ mod implementation {
         assert_eq!(weight.len(), x.width * 2 * PANEL, "bf16: a weight for another input");
         let x_end = (first + count - 1) * x.stride + x.width;
         assert!(count > 0 && x_end <= x.values.len(), "bf16: rows beyond the input");
+        let done = if amx::available() { amx::multiply(x, [first, count], weight, &target) } else { 0 };
+        if done == x.width {
+            return;
+        }
+        let start = if done == 0 { target.start } else { Start::Output };
+        let (weight, target) = (&weight[done * 2 * PANEL..], Part { start, ..target });
         // SAFETY: `detected`, and the bounds above.
         unsafe {
             let mut row = 0;
             while count - row >= 8 {
-                block::<8>(x, first, row, weight, &target);
+                block::<8>(x, [first, done], row, weight, &target);
                 row += 8;
             }
             while count - row >= 4 {
-                block::<4>(x, first, row, weight, &target);
+                block::<4>(x, [first, done], row, weight, &target);
                 row += 4;
             }
             while row < count {
-                block::<1>(x, first, row, weight, &target);
+                block::<1>(x, [first, done], row, weight, &target);
                 row += 1;
             }
         }
     }
 
-    /// The rows `row..row + N` after `first`.
+    /// The rows `row..row + N` after `first`, and of these the pairs from `from` on.
     ///
     /// # Safety
-    /// The rows exist in `x` and in the target, and `weight` is one panel.
+    /// The rows exist in `x` and in the target, and `weight` is one panel of these pairs.
     #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-    unsafe fn block<const N: usize>(x: &Pairs, first: usize, row: usize, weight: &[bf16], target: &Part<'_>) {
+    unsafe fn block<const N: usize>(
+        x: &Pairs,
+        [first, from]: [usize; 2],
+        row: usize,
+        weight: &[bf16],
+        target: &Part<'_>,
+    ) {
         let mask = |v: usize| -> __mmask16 {
             match target.columns.saturating_sub(16 * v) {
                 16.. => !0,
@@ -153,9 +168,11 @@ mod implementation {
                     };
                 }
             }
-            let rows: [*const u32; N] = std::array::from_fn(|n| x.values.as_ptr().add((first + row + n) * x.stride));
-            for pair in 0..x.width {
+            let rows: [*const u32; N] =
+                std::array::from_fn(|n| x.values.as_ptr().add((first + row + n) * x.stride + from));
+            for pair in 0..x.width - from {
                 let w = weight.as_ptr().add(pair * 2 * PANEL);
+                fetch::<VECTORS>(w.wrapping_add(AHEAD * PANEL).cast(), 64);
                 let w: [__m512bh; VECTORS] =
                     std::array::from_fn(|v| std::mem::transmute(_mm512_loadu_si512(w.add(32 * v).cast())));
                 for (sums, row) in sums.iter_mut().zip(rows) {

@@ -159,9 +159,11 @@ impl Gpt {
         input.extend(&codes[..codes.len() - 1]);
         let speech = self.code_rows(&input, 0, &conditioning.device());
         let x = Tensor::cat(vec![conditioning, text, speech], 1);
-        let x = self.blocks.iter().fold(x, |x, block| block.forward(x, None));
-        let rows = x.dims()[1];
-        Ok(self.output_norm(x.narrow(1, rows - codes.len(), codes.len())))
+        Ok(in_pool(&x.device(), || {
+            let x = self.blocks.iter().fold(x, |x, block| block.forward(x, None));
+            let rows = x.dims()[1];
+            self.output_norm(x.narrow(1, rows - codes.len(), codes.len()))
+        }))
     }
 
     /// How much of its attention each code gave to each token of the text when it was predicted, `[codes, text]`: the mean
@@ -242,9 +244,12 @@ impl Gpt {
 
     /// Logits of the last row, `[batch, codes]`.
     fn last_logits(&self, x: Tensor<3>, cache: &mut KvCache) -> Tensor<2> {
-        let x = self.blocks.iter().zip(cache.layers_mut()).fold(x, |x, (block, layer)| block.forward(x, Some(layer)));
-        let rows = x.dims()[1];
-        self.head.forward(self.output_norm(x.narrow(1, rows - 1, 1))).squeeze_dim(1)
+        in_pool(&x.device(), || {
+            let x =
+                self.blocks.iter().zip(cache.layers_mut()).fold(x, |x, (block, layer)| block.forward(x, Some(layer)));
+            let rows = x.dims()[1];
+            self.head.forward(self.output_norm(x.narrow(1, rows - 1, 1))).squeeze_dim(1)
+        })
     }
 
     /// GPT-2's own last norm, then the model's: two in a row, for logits and latents alike.

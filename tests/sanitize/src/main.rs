@@ -18,11 +18,14 @@ mod kernels {
     pub mod cpu {
         pub mod activation;
         pub mod affine;
+        #[cfg(target_arch = "x86_64")]
+        pub mod amx;
         pub mod attention;
         pub mod conv;
         pub mod conv_transpose;
         pub mod decode;
         pub mod depthwise;
+        pub mod fetch;
         pub mod few_bits;
         pub mod integer;
         pub mod level;
@@ -92,7 +95,9 @@ fn check(name: &str, tolerance: f32, mut run: impl FnMut(&mut Numbers) -> Vec<f3
 }
 
 fn linears() {
-    for (rows, inputs, outputs) in [(1, 7, 1usize), (3, 33, 48), (4, 130, 61), (9, 257, 97), (270, 16, 50)] {
+    for (rows, inputs, outputs) in
+        [(1, 7, 1usize), (3, 33, 48), (4, 130, 61), (9, 257, 97), (33, 100, 61), (49, 64, 50), (270, 16, 50)]
+    {
         let panels = outputs.div_ceil(PANEL);
         for start in ["bias", "output", "sum"] {
             let run = |n: &mut Numbers, kind: usize| {
