@@ -7,6 +7,7 @@ mod device;
 mod devices;
 #[cfg(feature = "play")]
 mod loudspeaker;
+mod memory;
 mod model;
 mod models;
 mod options;
@@ -74,6 +75,7 @@ impl Failure {
 
 /// Parses the arguments, runs the command, and turns its outcome into an exit code.
 pub fn run() -> ExitCode {
+    memory::prefer_large_pages();
     let args = Args::parse();
     #[cfg(feature = "serve")]
     let (serves, json) = match &args.command {

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args as ClapArgs;
-use indextts::ModelFiles;
+use indextts::{Device, ModelFiles, Precision, Synthesizer};
+
+use super::memory;
 
 /// Name of the model that is built in.
 const NANO: &str = "nano";
@@ -21,6 +23,13 @@ pub struct ModelArg {
 impl ModelArg {
     pub fn files(&self) -> ModelFiles {
         self.chosen.files()
+    }
+
+    /// The model in memory, which what is made with it may keep.
+    pub fn load(&self, precision: Precision, device: &Device) -> indextts::Result<Synthesizer> {
+        let synthesizer = Synthesizer::load_with(self.files(), precision, device)?;
+        memory::keep_freed_memory();
+        Ok(synthesizer)
     }
 
     /// What a client calls it.

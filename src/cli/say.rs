@@ -7,7 +7,7 @@ use indextts::audio::decode::load_reference;
 use indextts::audio::encode::{self, Encoding};
 use indextts::audio::quality::ClipQuality;
 use indextts::audio::{loudness, wav};
-use indextts::{Emotion, EmotionVector, Options, Progress, REFERENCE_SECONDS, Request, Streaming, Synthesizer};
+use indextts::{Emotion, EmotionVector, Options, Progress, REFERENCE_SECONDS, Request, Streaming};
 
 use super::Failure;
 use super::args::Say;
@@ -61,7 +61,7 @@ pub fn run(args: &Say, quiet: bool) -> Result<(), Failure> {
     let start = Instant::now();
     bar.set_prefix("loading");
     let device = args.device.open()?;
-    let synthesizer = Synthesizer::load_with(args.model.files(), args.precision.precision(&device), &device)?;
+    let synthesizer = args.model.load(args.precision.precision(&device), &device)?;
     let seed = args.seed.unwrap_or(0);
     let options = settings(&args.sampling, &args.emotion, &args.precision, seed, synthesizer.default_options())?;
     // Chunks that follow the machine's speed are not of the same bytes each time, which a typed seed asks for.

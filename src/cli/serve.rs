@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use indextts::server::{self, Limits, ServeOptions};
-use indextts::{Error, Synthesizer};
+use indextts::Error;
 
 use super::args::Serve;
 use super::progress::spinner;
@@ -40,7 +40,7 @@ pub fn run(args: &Serve, quiet: bool) -> Result<(), Failure> {
     let bar = spinner(quiet);
     bar.set_message("loading");
     let device = args.device.open()?;
-    let synthesizer = Synthesizer::load_with(args.model.files(), args.precision.precision(&device), &device)?;
+    let synthesizer = args.model.load(args.precision.precision(&device), &device)?;
     bar.finish_and_clear();
     if !address.ip().is_loopback() && options.api_key.is_none() {
         tracing::warn!("anybody who reaches {address} can use this server: set a key with --api-key");

@@ -3,7 +3,7 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use indextts::audio::decode::ReferenceAudio;
-use indextts::{Device, Emotion, Options, Request, Synthesizer, device_name};
+use indextts::{Device, Emotion, Options, Request, device_name};
 
 use super::Failure;
 use super::args::Warmup;
@@ -27,7 +27,7 @@ pub fn run(args: &Warmup, quiet: bool) -> Result<(), Failure> {
     }
     let bar = spinner(quiet);
     bar.set_message("loading");
-    let synthesizer = Synthesizer::load_with(args.model.files(), args.precision.precision(&device), &device)?;
+    let synthesizer = args.model.load(args.precision.precision(&device), &device)?;
     let mut options = Options { retries: 0, trim: false, ..synthesizer.default_options() };
     options.steps = args.precision.steps().unwrap_or(options.steps).min(2);
     options.decode.beams = args.beams.unwrap_or(options.decode.beams);

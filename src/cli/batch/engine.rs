@@ -124,7 +124,7 @@ impl<'a> Engine<'a> {
             Some(synthesizer) => &*synthesizer,
             none => {
                 let precision = self.args.precision.precision(&self.device);
-                none.insert(Synthesizer::load_with(self.args.model.files(), precision, &self.device)?)
+                none.insert(self.args.model.load(precision, &self.device)?)
             }
         };
         let voice = self.voices.try_get_or_insert(contents.voice.clone(), || match &row.voice {

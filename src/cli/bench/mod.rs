@@ -39,7 +39,7 @@ pub fn run(args: &Bench, quiet: bool) -> Result<(), Failure> {
     bar.set_message("loading");
     let device = args.device.open()?;
     let clock = Clock::start();
-    let synthesizer = Synthesizer::load_with(args.model.files(), args.precision.precision(&device), &device)?;
+    let synthesizer = args.model.load(args.precision.precision(&device), &device)?;
     let (load, load_cpu) = clock.elapsed();
     let loaded = Memory::now();
 
