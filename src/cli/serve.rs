@@ -3,8 +3,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use indextts::server::{self, Limits, ServeOptions};
 use indextts::Error;
+use indextts::server::{self, Limits, ServeOptions};
 
 use super::args::Serve;
 use super::progress::spinner;

@@ -1,6 +1,7 @@
 //! Products of pairs in bfloat16 by the matrix unit (AMX): tiles of sixteen rows times a panel.
 //!
-//! Other systems than Linux are not asked for it: there pairs are multiplied by vectors. A panel `[pairs, 48, 2]` is three tiles of outputs side by side, and rows of pairs are tiles of inputs, both as they lie.
+//! A panel `[pairs, 48, 2]` is three tiles of outputs side by side, and rows of pairs are tiles of inputs, both as they lie.
+//! Systems other than Linux are not asked for the unit: there pairs are multiplied by vectors.
 use super::linear::Part;
 use super::pairs::Pairs;
 
