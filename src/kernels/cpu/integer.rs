@@ -6,6 +6,7 @@ use half::f16;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
+#[cfg(target_arch = "x86_64")]
 use super::fetch::{Piece, Upcoming, fetch};
 use super::few_bits::{Bits, GROUP, QUAD, QuantizedWeight, UNIT};
 use super::level::arch;
@@ -18,6 +19,7 @@ const ROWS: usize = 64;
 /// Up to this many rows are rounded by the calling thread: sooner done than handed out.
 const FEW_ROWS: usize = 8;
 /// Bytes from the values that are multiplied to those that are fetched meanwhile.
+#[cfg(target_arch = "x86_64")]
 const AHEAD: usize = 6 << 10;
 
 /// Rows in 8 bits.
@@ -209,6 +211,7 @@ impl<'a> Task<'a> {
     }
 
     /// Of the next panel, what is fetched while the rows from `row` on are computed, in blocks of `rows`.
+    #[cfg(target_arch = "x86_64")]
     fn piece(&self, row: usize, rows: usize) -> Piece {
         let (passes, steps) = (self.rows.len().div_ceil(rows), self.values.len() / (PANEL * QUAD));
         // A single pass waits for its own panel.
