@@ -12,6 +12,8 @@ use super::math::exp;
 
 /// Keys whose biases are added together: their scores stay in the first-level cache.
 const KEYS: usize = 32;
+/// Values of a row from the one that is multiplied to the one that is fetched meanwhile.
+const AHEAD: isize = 8;
 
 /// A tensor `[batch, heads, rows, columns]` with any strides.
 pub struct View<'a> {
@@ -181,7 +183,7 @@ impl Products<'_> {
         let rows = std::array::from_fn(|n| self.x.wrapping_offset((first + n) as isize * self.next));
         // Where the values of a row lie apart, neighbouring rows share lines, which no processor expects.
         let meanwhile = Piece {
-            start: self.x.wrapping_offset(first as isize * self.next + 8 * self.step).cast(),
+            start: self.x.wrapping_offset(first as isize * self.next + AHEAD * self.step).cast(),
             step: 4 * self.step,
         };
         for part in (0..self.columns).step_by(VECTORS * lanes) {
