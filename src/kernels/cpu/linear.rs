@@ -488,4 +488,30 @@ mod tests {
             assert!(halves.iter().zip(&values).all(|(h, v)| h.to_f32().to_bits() == v.to_bits()), "{level:?}");
         });
     }
+
+    /// In parts, of which the first adds to what is there and the last applies the activation.
+    #[test]
+    fn a_deep_product_is_one_product() {
+        let wave = |n: usize, step: f32| (0..n).map(|i| (i as f32 * step).sin()).collect::<Vec<f32>>();
+        let (rows, inputs, outputs) = (BLOCK + 3, 2 * DEEPEST + 7, PANEL + 5);
+        let (x, bias, plain) = (wave(rows * inputs, 0.73), wave(outputs, 1.1), wave(inputs * outputs, 0.37));
+        let mut weight = vec![0.0; outputs.next_multiple_of(PANEL) * inputs];
+        for (i, value) in plain.iter().enumerate() {
+            let (input, output) = (i / outputs, i % outputs);
+            weight[(output / PANEL * inputs + input) * PANEL + output % PANEL] = *value;
+        }
+        let held = wave(rows * outputs, 0.11);
+        at_every_level(|level| {
+            let (mut out, then) = (held.clone(), Some(Activation::Silu));
+            linear_part(Rows::dense(&x, rows), Weight::F32(&weight), inputs, 0, Start::Sum(&bias), then, &mut out);
+            for (i, got) in out.iter().enumerate() {
+                let (row, output) = (i / outputs, i % outputs);
+                let products = (0..inputs)
+                    .map(|input| f64::from(x[row * inputs + input]) * f64::from(plain[input * outputs + output]));
+                let sum = f64::from(held[i]) + f64::from(bias[output]) + products.sum::<f64>();
+                let difference = (f64::from(*got) - sum / (1.0 + (-sum).exp())).abs();
+                assert!(difference < 2e-4, "{level:?} at {i}: {difference}");
+            }
+        });
+    }
 }

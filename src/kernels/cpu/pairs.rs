@@ -193,3 +193,43 @@ mod implementation {
 }
 
 pub use implementation::{Pairs, multiply};
+
+#[cfg(test)]
+mod tests {
+    use super::super::level::at_every_level;
+    use super::super::linear::{PANEL, Rows, Start, Weight, linear_part};
+    use super::*;
+
+    /// Vectors and the matrix unit round inputs and weights alike, others the weights only; sums are exact to f32 in all.
+    #[test]
+    fn every_level_rounds_as_it_says() {
+        let wave = |n: usize, step: f32| (0..n).map(|i| (i as f32 * step).sin()).collect::<Vec<f32>>();
+        for (rows, inputs, outputs) in [(5, 31, 48), (16, 64, 50), (33, 100, 61), (70, 1300, 97)] {
+            let (x, bias, plain) = (wave(rows * inputs, 0.73), wave(outputs, 1.1), wave(inputs * outputs, 0.37));
+            let even = inputs.next_multiple_of(2);
+            let mut weight = vec![bf16::ZERO; outputs.next_multiple_of(PANEL) * even];
+            for (i, value) in plain.iter().enumerate() {
+                let (input, output) = (i / outputs, i % outputs);
+                let (panel, column) = (output / PANEL, output % PANEL);
+                weight[(panel * even + input / 2 * 2) * PANEL + 2 * column + input % 2] = bf16::from_f32(*value);
+            }
+            at_every_level(|level| {
+                let rounds = Pairs::of(Rows::dense(&x, rows)).is_some();
+                let mut out = vec![0.0; rows * outputs];
+                let whole = Rows::dense(&x, rows);
+                linear_part(whole, Weight::Bf16(&weight), inputs, 0, Start::Bias(&bias), None, &mut out);
+                for (i, got) in out.iter().enumerate() {
+                    let (row, output) = (i / outputs, i % outputs);
+                    let products = (0..inputs).map(|input| {
+                        let x = x[row * inputs + input];
+                        let x = if rounds { bf16::from_f32(x).to_f64() } else { f64::from(x) };
+                        x * bf16::from_f32(plain[input * outputs + output]).to_f64()
+                    });
+                    let expected = f64::from(bias[output]) + products.sum::<f64>();
+                    let difference = (f64::from(*got) - expected).abs();
+                    assert!(difference < 1e-4, "{level:?} {rows} {inputs} {outputs} at {i}: {difference}");
+                }
+            });
+        }
+    }
+}
