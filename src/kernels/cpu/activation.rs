@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use super::level::arch;
 use super::math::{gelu, gelu_tanh, mish, sigmoid, silu, tanh};
+use super::share::{Share, zeros};
 use crate::kernels::Activation;
 
 /// Values that a thread takes at a time.
@@ -20,7 +21,7 @@ pub fn activate(x: &mut [f32], activation: Activation) {
 
 fn map(x: &mut [f32], f: impl Fn(f32) -> f32 + Copy + Sync) {
     let arch = arch();
-    x.par_chunks_mut(CHUNK).for_each(|x| arch.dispatch(Map(x, f)));
+    x.par_chunks_mut(CHUNK).shared().for_each(|x| arch.dispatch(Map(x, f)));
 }
 
 /// `rows` rows of `columns` values from `first` on, `stride` apart, in place.
@@ -57,7 +58,10 @@ impl<F: Fn(f32) -> f32> WithSimd for Map<'_, F> {
 /// `gate` becomes `silu(gate) * up`.
 pub fn swiglu(gate: &mut [f32], up: &[f32]) {
     let arch = arch();
-    gate.par_chunks_mut(CHUNK).zip(up.par_chunks(CHUNK)).for_each(|(gate, up)| arch.dispatch(SwiGlu(gate, up)));
+    gate.par_chunks_mut(CHUNK)
+        .zip(up.par_chunks(CHUNK))
+        .shared()
+        .for_each(|(gate, up)| arch.dispatch(SwiGlu(gate, up)));
 }
 
 struct SwiGlu<'a>(&'a mut [f32], &'a [f32]);
@@ -73,12 +77,12 @@ impl WithSimd for SwiGlu<'_> {
 
 /// Rows of `2 * channels` to rows of `channels`.
 pub fn glu(x: &[f32], channels: usize) -> Vec<f32> {
-    let mut out = vec![0.0; x.len() / 2];
+    let mut out = zeros(x.len() / 2);
     if channels == 0 {
         return out;
     }
     let (arch, rows) = (arch(), (CHUNK / channels).max(1));
-    out.par_chunks_mut(rows * channels).zip(x.par_chunks(rows * 2 * channels)).for_each(|(out, x)| {
+    out.par_chunks_mut(rows * channels).zip(x.par_chunks(rows * 2 * channels)).shared().for_each(|(out, x)| {
         for (out, x) in out.chunks_exact_mut(channels).zip(x.chunks_exact(2 * channels)) {
             let (values, gates) = x.split_at(channels);
             arch.dispatch(Glu { out, values, gates });
@@ -106,22 +110,24 @@ impl WithSimd for Glu<'_> {
 
 /// `x` `[batch, time, 2 channels]`, `condition` `[batch, 2 channels]` -> `[batch, time, channels]`.
 pub fn tanh_gate(x: &[f32], condition: &[f32], [time, double]: [usize; 2]) -> Vec<f32> {
-    let (mut out, channels, arch) = (vec![0.0; x.len() / 2], double / 2, arch());
+    let (mut out, channels, arch) = (zeros(x.len() / 2), double / 2, arch());
     if out.is_empty() {
         return out;
     }
     let count = (CHUNK / channels).max(1);
-    out.par_chunks_mut(count * channels).zip(x.par_chunks(count * double)).enumerate().for_each(|(chunk, (out, x))| {
-        let rows = out.chunks_exact_mut(channels).zip(x.chunks_exact(double));
-        for (row, (out, x)) in (chunk * count..).zip(rows) {
-            let condition = &condition[row / time * double..][..double];
-            arch.dispatch(TanhGate {
-                out,
-                value: [x, condition].map(|v| &v[..channels]),
-                gate: [x, condition].map(|v| &v[channels..]),
-            });
-        }
-    });
+    out.par_chunks_mut(count * channels).zip(x.par_chunks(count * double)).enumerate().shared().for_each(
+        |(chunk, (out, x))| {
+            let rows = out.chunks_exact_mut(channels).zip(x.chunks_exact(double));
+            for (row, (out, x)) in (chunk * count..).zip(rows) {
+                let condition = &condition[row / time * double..][..double];
+                arch.dispatch(TanhGate {
+                    out,
+                    value: [x, condition].map(|v| &v[..channels]),
+                    gate: [x, condition].map(|v| &v[channels..]),
+                });
+            }
+        },
+    );
     out
 }
 

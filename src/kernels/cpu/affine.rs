@@ -3,6 +3,7 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::level::arch;
+use super::share::Share;
 
 /// Values that a thread takes at a time.
 const CHUNK: usize = 32 << 10;
@@ -13,7 +14,7 @@ pub fn affine_relu(x: &mut [f32], scale: &[f32], shift: &[f32]) {
     assert!(channels > 0 && shift.len() == channels, "affine: factors for different channels");
     assert!(x.len().is_multiple_of(channels), "affine: uneven rows");
     let (arch, rows) = (arch(), (CHUNK / channels).max(1));
-    x.par_chunks_mut(rows * channels).for_each(|x| arch.dispatch(Rows { x, scale, shift }));
+    x.par_chunks_mut(rows * channels).shared().for_each(|x| arch.dispatch(Rows { x, scale, shift }));
 }
 
 struct Rows<'a> {

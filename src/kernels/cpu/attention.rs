@@ -9,6 +9,7 @@ use super::fetch::Piece;
 use super::level::arch;
 use super::linear::{PANEL, VECTORS, multiply, registers};
 use super::math::exp;
+use super::share::{Share, zeros};
 
 /// Keys whose biases are added together: their scores stay in the first-level cache.
 const KEYS: usize = 32;
@@ -68,9 +69,9 @@ pub fn attention(q: &View, k: &View, v: &View, bias: Option<&View>, scale: f32, 
     if let Some(bias) = bias {
         assert_eq!(bias.dims, [batch, heads, queries, keys], "attention: the bias does not fit");
     }
-    let mut out = vec![0.0f32; batch * queries * heads * width];
+    let mut out = zeros(batch * queries * heads * width);
     let (arch, tiles, target) = (arch(), queries.div_ceil(PANEL), Rows(out.as_mut_ptr()));
-    (0..batch * heads * tiles).into_par_iter().for_each_init(Vec::new, |buffer, index| {
+    (0..batch * heads * tiles).into_par_iter().shared().for_each_init(Vec::new, |buffer, index| {
         let (item, tile) = (index / tiles, index % tiles);
         let (b, h, first) = (item / heads, item % heads, tile * PANEL);
         let count = PANEL.min(queries - first);

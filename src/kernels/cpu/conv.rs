@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use super::fetch::fetch;
 use super::level::arch;
 use super::linear::{Weight, registers};
+use super::share::Share;
 
 /// Output channels whose weights lie side by side.
 pub const BLOCK: usize = 8;
@@ -77,7 +78,7 @@ pub fn pack_weight(weight: &[f32], [outputs, inputs, taps]: [usize; 3]) -> Vec<f
     assert_eq!(weight.len(), outputs * inputs * taps, "conv1d: a weight of another size");
     let mut packed = vec![0.0; outputs.next_multiple_of(BLOCK) * inputs * taps];
     let row = inputs * taps;
-    packed.par_chunks_mut(row * BLOCK).zip(weight.par_chunks(row * BLOCK)).for_each(|(block, rows)| {
+    packed.par_chunks_mut(row * BLOCK).zip(weight.par_chunks(row * BLOCK)).shared().for_each(|(block, rows)| {
         for (output, row) in rows.chunks_exact(row).enumerate() {
             block[output..].iter_mut().step_by(BLOCK).zip(row).for_each(|(packed, value)| *packed = *value);
         }
@@ -100,7 +101,7 @@ pub fn conv1d(x: &[f32], weight: Weight<'_>, bias: &[f32], out: &mut [f32], size
     let block_len = size.inputs * size.taps * BLOCK;
     let out = Columns(out.as_mut_ptr());
     let buffers = || [Vec::new(), Vec::new()];
-    (0..size.batch * tiles * parts).into_par_iter().for_each_init(buffers, |[buffer, widened], index| {
+    (0..size.batch * tiles * parts).into_par_iter().shared().for_each_init(buffers, |[buffer, widened], index| {
         let (item, part, start) = (index / parts / tiles, index % parts, index / parts % tiles * tile);
         let length = tile.min(size.time - start);
         let x = &x[item * size.inputs * size.time..][..size.inputs * size.time];

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use super::attention::Exponentials;
 use super::level::arch;
 use super::math::fma;
+use super::share::Share;
 
 /// Vectors of values that are summed together.
 const VECTORS: usize = 4;
@@ -42,7 +43,7 @@ pub fn attend(
     assert!(rows <= keys.capacity, "decode: a row beyond the cache");
     let mut by_head = vec![0f32; heads * sequences * size];
     let (arch, scale) = (arch(), 1.0 / (size as f32).sqrt());
-    by_head.par_chunks_mut(sequences * size).enumerate().for_each_init(Vec::new, |scores, (head, out)| {
+    by_head.par_chunks_mut(sequences * size).enumerate().shared().for_each_init(Vec::new, |scores, (head, out)| {
         let (keys, values) = (keys.head(head), values.head(head));
         for (sequence, (table, out)) in tables.iter().zip(out.chunks_exact_mut(size)).enumerate() {
             let query = &query[sequence * stride + head * size..][..size];

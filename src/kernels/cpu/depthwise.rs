@@ -3,6 +3,7 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::level::arch;
+use super::share::{Share, zeros};
 
 /// Channels whose sums are kept in registers.
 const CHANNELS: usize = 64;
@@ -18,10 +19,10 @@ pub fn depthwise(x: &[f32], weight: &[f32], bias: &[f32], [time, taps, before]: 
     assert_eq!(weight.len(), channels * taps, "depthwise: a weight for other channels");
     // A tap's weights of all channels side by side.
     let sorted: Vec<f32> = (0..taps).flat_map(|tap| weight.iter().skip(tap).step_by(taps)).copied().collect();
-    let (arch, mut out) = (arch(), vec![0.0; x.len()]);
+    let (arch, mut out) = (arch(), zeros(x.len()));
     let items = out.par_chunks_mut(time * channels).zip(x.par_chunks(time * channels));
-    items.for_each(|(out, x)| {
-        out.par_chunks_mut(FRAMES * channels).enumerate().for_each(|(index, out)| {
+    items.shared().for_each(|(out, x)| {
+        out.par_chunks_mut(FRAMES * channels).enumerate().shared().for_each(|(index, out)| {
             arch.dispatch(Frames { x, weight: &sorted, bias, first: index * FRAMES, before, out });
         });
     });

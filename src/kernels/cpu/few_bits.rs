@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use super::level::arch;
 use super::linear::PANEL;
 use super::math::nearest;
+use super::share::Share;
 
 /// Inputs that share a scale.
 pub const GROUP: usize = 32;
@@ -97,7 +98,7 @@ impl QuantizedWeight {
         let mut values = vec![0u8; panels * groups * bits.group_bytes()];
         let mut scales = vec![f16::ZERO; panels * groups * PANEL];
         let arch = arch();
-        values.par_chunks_mut(bits.group_bytes()).zip(scales.par_chunks_mut(PANEL)).enumerate().for_each(
+        values.par_chunks_mut(bits.group_bytes()).zip(scales.par_chunks_mut(PANEL)).enumerate().shared().for_each(
             |(index, (values, scales))| {
                 let (column, input) = (index / groups * PANEL, index % groups * GROUP);
                 let (columns, rows) = (PANEL.min(outputs - column), GROUP.min(inputs - input));

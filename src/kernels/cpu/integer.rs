@@ -12,6 +12,7 @@ use super::few_bits::{Bits, GROUP, QUAD, QuantizedWeight, UNIT};
 use super::level::arch;
 use super::linear::{PANEL, Part, Start};
 use super::math::{fma, nearest};
+use super::share::{Share, zeros};
 use crate::kernels::Activation;
 
 /// Rows that a task takes at a time.
@@ -51,7 +52,7 @@ impl QuantizedRows {
         }
         let (values, scales) = (new.values.par_chunks_mut(groups * GROUP), new.scales.par_chunks_mut(groups));
         let rows = values.zip(scales).zip(new.sums.par_chunks_mut(groups)).zip(x.par_chunks(inputs));
-        rows.for_each(|(((values, scales), sums), x)| arch.dispatch(RoundRow { x, values, scales, sums }));
+        rows.shared().for_each(|(((values, scales), sums), x)| arch.dispatch(RoundRow { x, values, scales, sums }));
         new
     }
 }
@@ -87,7 +88,7 @@ impl WithSimd for RoundRow<'_> {
 
 /// `x` `[rows, inputs]`, `bias` `[outputs]` -> `[rows, outputs]`, after `then` if there is one.
 pub fn quantized_linear(x: &[f32], weight: &QuantizedWeight, bias: &[f32], then: Option<Activation>) -> Vec<f32> {
-    let mut out = vec![0.0f32; x.len() / weight.inputs * weight.outputs];
+    let mut out = zeros(x.len() / weight.inputs * weight.outputs);
     quantized_part(x, weight, 0, Start::Bias(bias), then, &mut out);
     out
 }
@@ -118,8 +119,7 @@ pub fn quantized_part(
     let x = QuantizedRows::new(x, rows, width);
     let (panels, blocks) = (outputs.div_ceil(PANEL), rows.div_ceil(ROWS));
     let (target, form) = (Target(out.as_mut_ptr()), Form::best());
-    let least = (panels * blocks).div_ceil(4 * rayon::current_num_threads().max(1));
-    (0..blocks * panels).into_par_iter().with_min_len(least.max(1)).for_each(|task| {
+    (0..blocks * panels).into_par_iter().shared().for_each(|task| {
         let (block, panel) = (task / panels, task % panels);
         let (first, column) = (block * ROWS, panel * PANEL);
         let rows = first..rows.min(first + ROWS);

@@ -12,6 +12,7 @@ use super::activation::activate_rows;
 use super::fetch::{Piece, Upcoming, fetch};
 use super::level::arch;
 use super::pairs::{self, Pairs};
+use super::share::{Share, zeros};
 use crate::kernels::Activation;
 
 /// Outputs of a panel: three vectors of the widest instruction set.
@@ -117,7 +118,7 @@ impl<'a> Weight<'a> {
 
 /// `x` `[rows, inputs]`, `bias` `[outputs]` -> `[rows, outputs]`, after `then` if there is one.
 pub fn linear(x: Rows<'_>, weight: Weight<'_>, bias: &[f32], then: Option<Activation>) -> Vec<f32> {
-    let mut out = vec![0.0f32; x.count * bias.len()];
+    let mut out = zeros(x.count * bias.len());
     linear_part(x, weight, x.width, 0, Start::Bias(bias), then, &mut out);
     out
 }
@@ -219,9 +220,8 @@ pub fn linear_part(
     };
     let (arch, target, blocks) = (arch(), Target(out.as_mut_ptr()), rows.div_ceil(ROWS));
     // Neighbouring tasks share rows, so a thread that takes several keeps them in its cache; few rows are split by
-    // panels only, each thread reading one stretch of the weight.
-    let least = (panels * blocks).div_ceil(4 * rayon::current_num_threads().max(1));
-    (0..blocks * panels).into_par_iter().with_min_len(least.max(1)).for_each(|task| {
+    // panels only.
+    (0..blocks * panels).into_par_iter().shared().for_each(|task| {
         let (block, panel) = (task / panels, task % panels);
         let first = block * ROWS;
         let count = ROWS.min(rows - first);

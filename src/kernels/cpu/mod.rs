@@ -22,6 +22,7 @@ mod pairs;
 pub mod plane;
 mod relative;
 mod rotary;
+mod share;
 mod snake;
 mod subsample;
 mod toom_cook;
@@ -39,6 +40,7 @@ use super::Activation;
 use few_bits::QuantizedWeight;
 use linear::{Rows, Start, Weight};
 use norm::Statistics;
+use share::zeros;
 use subsample::Projection;
 
 /// Operations that only the CPU backend has; callers ask `on_cpu` first.
@@ -184,7 +186,7 @@ impl CpuKernels for Flex {
 
     fn conv1d(x: FlexTensor, weight: FlexTensor, bias: FlexTensor, shape: conv::Shape) -> FlexTensor {
         let ([batch, _, time], [outputs]) = (dims(&x), dims(&bias));
-        let mut out = vec![0.0; batch * outputs * time];
+        let mut out = zeros(batch * outputs * time);
         convolve(x, &weight, bias, &mut out, shape, false);
         tensor(out, &[batch, outputs, time])
     }
@@ -234,7 +236,7 @@ impl CpuKernels for Flex {
         let ([batch, time, channels], [outputs]) = (dims(&x), dims(&bias));
         let (x, bias) = (contiguous(x), contiguous(bias));
         let count = time - dilation * (kernel - 1);
-        let mut out = vec![0.0; batch * count * outputs];
+        let mut out = zeros(batch * count * outputs);
         if is_at_points(weight.dtype(), [channels, outputs, kernel]) {
             let sizes = [channels, kernel, dilation];
             winograd_rows::convolve(floats(&x), batch, packed(&weight), floats(&bias), &mut out, sizes);
@@ -340,7 +342,7 @@ impl CpuKernels for Flex {
         let (x, scale, shift) = (contiguous(x), contiguous(scale), contiguous(shift));
         let (scale, shift) = (floats(&scale), floats(&shift));
         let count = shape.output_frequencies();
-        let mut out = vec![0.0; batch * time * count * outputs];
+        let mut out = zeros(batch * time * count * outputs);
         let size = time * shape.frequencies * shape.channels;
         for (x, out) in floats(&x).chunks_exact(size).zip(out.chunks_exact_mut(time * count * outputs)) {
             plane::convolve(x, packed(&weight), scale, shift, out, shape);

@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use super::level::arch;
 use super::math::fma;
+use super::share::Share;
 
 /// Values that a thread takes at a time.
 const CHUNK: usize = 16 << 10;
@@ -49,7 +50,7 @@ pub fn norm(
     };
     match rows <= count {
         true => chunk((0, x)),
-        false => x.par_chunks_mut(count * channels).enumerate().for_each(chunk),
+        false => x.par_chunks_mut(count * channels).enumerate().shared().for_each(chunk),
     }
 }
 

@@ -2,9 +2,9 @@
 //! ([`amx`](super::amx)).
 //!
 //! Inputs and weights are rounded to 8 bits of mantissa, sums are f32.
-use super::linear::{Part, Rows};
-
 use half::bf16;
+
+use super::linear::{Part, Rows};
 
 #[cfg(not(target_arch = "x86_64"))]
 mod implementation {
@@ -38,6 +38,7 @@ mod implementation {
     use super::super::fetch::fetch;
     use super::super::level::{Level, allowed};
     use super::super::linear::{AHEAD, PANEL, Start};
+    use super::super::share::Share;
     use super::*;
 
     /// Values that a thread converts at a time.
@@ -81,7 +82,7 @@ mod implementation {
     fn rounded(values: &[f32]) -> Vec<u32> {
         assert!(detected(), "bf16: instructions that this processor lacks");
         let mut out = vec![0u32; values.len().div_ceil(2)];
-        out.par_chunks_mut(CHUNK / 2).zip(values.par_chunks(CHUNK)).for_each(|(out, values)| {
+        out.par_chunks_mut(CHUNK / 2).zip(values.par_chunks(CHUNK)).shared().for_each(|(out, values)| {
             // SAFETY: `detected`.
             unsafe { round(values, out) };
         });

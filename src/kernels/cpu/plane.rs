@@ -5,6 +5,7 @@ use rayon::prelude::*;
 
 use super::level::arch;
 use super::linear::{Rows, Start, Weight, linear_part};
+use super::share::{Share, zeros};
 
 #[derive(Debug, Clone, Copy)]
 pub struct Shape {
@@ -36,10 +37,10 @@ pub fn convolve(x: &[f32], weight: Weight<'_>, scale: &[f32], shift: &[f32], out
     // Of windows that begin beyond the last output, the products are not used.
     let wide = (frequencies + 2 * before).next_multiple_of(stride);
     let (line, windows) = (wide * channels, wide / stride);
-    let mut image = vec![0.0; (time + 2 * before) * line + (kernel - 1) * channels];
+    let mut image = zeros((time + 2 * before) * line + (kernel - 1) * channels);
     let inner = image[before * line..].par_chunks_mut(line).zip(x.par_chunks(frequencies * channels));
-    inner.for_each(|(line, x)| line[before * channels..][..x.len()].copy_from_slice(x));
-    let (zeros, mut sums) = (vec![0.0; outputs], vec![0.0; time * windows * outputs]);
+    inner.shared().for_each(|(line, x)| line[before * channels..][..x.len()].copy_from_slice(x));
+    let (zeros, mut sums) = (vec![0.0; outputs], zeros(time * windows * outputs));
     for tap in 0..kernel {
         let data = &image[tap * line..];
         let rows = Rows { data, count: time * windows, width: kernel * channels, stride: stride * channels };
@@ -47,7 +48,7 @@ pub fn convolve(x: &[f32], weight: Weight<'_>, scale: &[f32], shift: &[f32], out
         linear_part(rows, weight, kernel * rows.width, tap * rows.width, start, None, &mut sums);
     }
     let (arch, floor) = (arch(), if relu { 0.0 } else { f32::NEG_INFINITY });
-    out.par_chunks_mut(count * outputs).zip(sums.par_chunks(windows * outputs)).for_each(|(out, sums)| {
+    out.par_chunks_mut(count * outputs).zip(sums.par_chunks(windows * outputs)).shared().for_each(|(out, sums)| {
         arch.dispatch(Finish { out, sums, scale, shift, floor });
     });
 }

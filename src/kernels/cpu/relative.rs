@@ -1,6 +1,8 @@
 //! From scores by distance to scores by key: a stretch of each row is copied, what is farther away repeated.
 use rayon::prelude::*;
 
+use super::share::{Share, zeros};
+
 /// Rows that a task takes.
 const ROWS: usize = 64;
 
@@ -8,9 +10,9 @@ const ROWS: usize = 64;
 pub fn by_key(x: &[f32], [heads, time, distances]: [usize; 3], ignored: &[f32], left: usize, scale: f32) -> Vec<f32> {
     assert!(left < distances && heads > 0 && time > 0, "by_key: no distance");
     assert_eq!(x.len() / (heads * time * distances), ignored.len() / time, "by_key: keys of other items");
-    let mut out = vec![0.0f32; x.len() / distances * time];
+    let mut out = zeros(x.len() / distances * time);
     let tasks = out.par_chunks_mut(ROWS * time).zip(x.par_chunks(ROWS * distances));
-    tasks.enumerate().for_each(|(task, (out, x))| {
+    tasks.enumerate().shared().for_each(|(task, (out, x))| {
         let rows = out.chunks_exact_mut(time).zip(x.chunks_exact(distances));
         for (index, (out, x)) in (task * ROWS..).zip(rows) {
             let (query, item) = (index % time, index / time / heads);

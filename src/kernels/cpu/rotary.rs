@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use super::level::arch;
 use super::math::fma;
+use super::share::Share;
 
 /// Values that a thread takes at a time.
 const CHUNK: usize = 16 << 10;
@@ -16,7 +17,7 @@ pub fn rotate(x: &mut [f32], [time, width, heads]: [usize; 3], cos: &[f32], sin:
     assert!(cos.len() == time * size && sin.len() == cos.len(), "rotary: angles for other positions");
     assert!(width > 0 && x.len().is_multiple_of(time.max(1) * width), "rotary: uneven rows");
     let (arch, count) = (arch(), (CHUNK / width).max(1));
-    x.par_chunks_mut(count * width).enumerate().for_each(|(chunk, x)| {
+    x.par_chunks_mut(count * width).enumerate().shared().for_each(|(chunk, x)| {
         for (row, x) in (chunk * count..).zip(x.chunks_exact_mut(width)) {
             let first = row % time * size;
             let (cos, sin) = (&cos[first..][..size], &sin[first..][..size]);

@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use super::level::arch;
 use super::math::{fma, sin_squared};
+use super::share::{Share, zeros};
 use crate::nn::snake::kaiser_sinc;
 
 /// Output samples of a tile.
@@ -38,15 +39,15 @@ impl Filters {
 
 /// `x` `[batch, channels, time]` row by row; `slope` and `scale` `[channels]`.
 pub fn snake(x: &[f32], slope: &[f32], scale: &[f32], [_, channels, time]: [usize; 3]) -> Vec<f32> {
-    let mut out = vec![0.0; x.len()];
+    let mut out = zeros(x.len());
     if time == 0 {
         return out;
     }
     let (arch, filters) = (arch(), Filters::new());
     let rows = out.par_chunks_mut(time).zip(x.par_chunks(time)).enumerate();
-    rows.for_each(|(row, (out, x))| {
+    rows.shared().for_each(|(row, (out, x))| {
         let (slope, scale) = (slope[row % channels], scale[row % channels]);
-        out.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, out)| {
+        out.par_chunks_mut(CHUNK).enumerate().shared().for_each(|(chunk, out)| {
             for (tile, out) in out.chunks_mut(TILE).enumerate() {
                 let start = chunk * CHUNK + tile * TILE;
                 arch.dispatch(Tile { x, start, out, slope, scale, filters: &filters });

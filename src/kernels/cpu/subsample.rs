@@ -4,6 +4,7 @@ use rayon::prelude::*;
 use super::few_bits::{GROUP, QuantizedWeight};
 use super::integer::quantized_part;
 use super::linear::{Rows, Start, Weight, linear_part};
+use super::share::{Share, zeros};
 
 /// Convolution channels whose columns are projected at a time: a few megabytes.
 const CHANNELS: usize = 8;
@@ -41,11 +42,11 @@ pub fn subsample(
         // Whole groups of inputs, however many columns there are.
         Projection::Quantized(_) => GROUP,
     };
-    let mut wide = vec![0.0; frames * columns * at_once.min(channels)];
+    let mut wide = zeros(frames * columns * at_once.min(channels));
     for first in (0..channels).step_by(at_once) {
         let count = at_once.min(channels - first);
         let wide = &mut wide[..frames * columns * count];
-        wide.par_chunks_mut(columns * count).enumerate().for_each(|(frame, row)| {
+        wide.par_chunks_mut(columns * count).enumerate().shared().for_each(|(frame, row)| {
             let rows = &split[2 * frame..2 * frame + 3];
             for (channel, row) in (first..).zip(row.chunks_exact_mut(columns)) {
                 convolve(rows, &kernel[9 * channel..9 * channel + 9], bias[channel], row);

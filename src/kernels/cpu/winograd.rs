@@ -11,6 +11,7 @@ use rayon::prelude::*;
 use super::conv::{BLOCK, Columns, OVERRUN, Size, Tile, pack};
 use super::level::arch;
 use super::linear::Weight;
+use super::share::Share;
 use super::toom_cook::{MOST, OUTPUTS, TAPS, Transform, evaluate, interpolate};
 
 /// Bytes that the inputs of one point may take: a part of the second-level cache, the rest is for the weights.
@@ -49,7 +50,7 @@ pub fn pack_weight(weight: &[f32], [outputs, inputs, taps]: [usize; 3]) -> Vec<f
     let mut packed = vec![0.0; packed_len(inputs, outputs, taps)];
     let (row, arch) = (groups * BLOCK, arch());
     let blocks = packed.par_chunks_mut(transform.points * inputs * row).zip(weight.par_chunks(BLOCK * inputs * taps));
-    blocks.for_each(|(packed, weight)| {
+    blocks.shared().for_each(|(packed, weight)| {
         arch.dispatch(PackBlock { packed, weight, inputs, taps, transform: &transform });
     });
     packed
@@ -160,7 +161,7 @@ pub fn conv1d(x: &[f32], weight: Weight<'_>, bias: &[f32], out: &mut [f32], size
     let (most, parts) = Layout::tile(size, groups);
     let (tiles, blocks) = (time.div_ceil(OUTPUTS * dilation).div_ceil(most), outputs.div_ceil(BLOCK));
     let target = Columns(out.as_mut_ptr());
-    (0..batch * tiles * parts).into_par_iter().for_each_init(Buffers::default, |buffers, index| {
+    (0..batch * tiles * parts).into_par_iter().shared().for_each_init(Buffers::default, |buffers, index| {
         let (item, part, tile) = (index / parts / tiles, index % parts, index / parts % tiles);
         let start = tile * most * OUTPUTS * dilation;
         let count = most.min((time - start).div_ceil(OUTPUTS * dilation));

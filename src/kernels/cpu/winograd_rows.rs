@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use super::level::arch;
 use super::linear::{Rows, Start, Weight, linear_part};
+use super::share::{Share, zeros};
 use super::toom_cook::{MOST, OUTPUTS, TAPS, Transform, evaluate, interpolate};
 
 /// Quadruples of frames that a task takes, at least.
@@ -23,7 +24,7 @@ pub fn weight_at_points(weight: &[f32], [outputs, inputs, kernel]: [usize; 3]) -
     assert_eq!(weight.len(), outputs * inputs * kernel, "conv1d: a weight of another size");
     let transform = Transform::of(kernel);
     let mut values = vec![0.0; transform.points * inputs * outputs];
-    values.par_chunks_mut(outputs).enumerate().for_each(|(row, values)| {
+    values.par_chunks_mut(outputs).enumerate().shared().for_each(|(row, values)| {
         let (factors, input) = (&transform.weight[row / inputs], row % inputs);
         for (value, taps) in values.iter_mut().zip(weight[input * kernel..].chunks(inputs * kernel)) {
             *value = taps[..kernel].iter().zip(factors).map(|(tap, factor)| tap * factor).sum();
@@ -46,10 +47,10 @@ pub fn convolve(
     assert_eq!(out.len(), batch * count * outputs, "conv1d: an output of another size");
     let time = Time { frames, count, dilation };
     let rows = batch * time.quads();
-    let mut inputs = vec![0.0; points * rows * channels];
+    let mut inputs = zeros(points * rows * channels);
     let beyond = vec![0.0; channels];
     let shares = (0..rows).step_by(QUADS).zip(by_share(&mut inputs, rows * channels, QUADS * channels));
-    shares.collect::<Vec<_>>().into_par_iter().for_each(|(first, points)| {
+    shares.collect::<Vec<_>>().into_par_iter().shared().for_each(|(first, points)| {
         let evaluate = Evaluate { x, time, channels, first, beyond: &beyond, points };
         match kernel {
             3 => arch().dispatch(Of::<3, _>(evaluate)),
@@ -57,7 +58,7 @@ pub fn convolve(
             _ => arch().dispatch(Of::<5, _>(evaluate)),
         }
     });
-    let mut products = vec![0.0; points * rows * outputs];
+    let mut products = zeros(points * rows * outputs);
     let (zeros, planes) = (vec![0.0; outputs], inputs.chunks_exact(rows * channels));
     for (point, (x, product)) in planes.zip(products.chunks_exact_mut(rows * outputs)).enumerate() {
         let (from, start) = (point * channels, Start::Bias(&zeros));
@@ -65,7 +66,7 @@ pub fn convolve(
     }
     let share = QUADS.next_multiple_of(dilation);
     for (item, out) in out.chunks_exact_mut(count * outputs).enumerate() {
-        out.par_chunks_mut(share * OUTPUTS * outputs).enumerate().for_each(|(index, out)| {
+        out.par_chunks_mut(share * OUTPUTS * outputs).enumerate().shared().for_each(|(index, out)| {
             let first = item * time.quads() + index * share;
             let interpolate = Interpolate { products: &products, time, rows, first, bias, out };
             match kernel {
