@@ -385,10 +385,15 @@ if (about.builds.includes("webgpu")) {
         return stages;
       }, { text, settings });
       console.table(stages);
-      // The tolerances that networks have against the reference, see `tests/parity`.
-      for (const { stage, equal, largest, deviation } of stages) {
+      // The tolerances that networks have against the reference, see `tests/parity`. The vocoder alone takes sines of what it
+      // computes: there WGSL grants an error of 2^-11, and the emulated card makes 1.9e-4.
+      for (const { stage, equal, largest, deviation, cosine } of stages) {
         if (equal !== undefined) assert.ok(equal, `${stage}: other codes`);
-        else assert.ok(largest <= (stage === "flow matching" ? 1e-3 : 1e-4) * deviation + 1e-5, `${stage}: ${largest}, deviation ${deviation}`);
+        else {
+          const granted = stage === "BigVGAN" ? 2 ** -11 : 0;
+          const most = (stage === "flow matching" ? 1e-3 : 1e-4) * deviation + 1e-5 + granted;
+          assert.ok(largest <= most && cosine >= 0.999999, `${stage}: ${largest}, deviation ${deviation}, cosine ${cosine}`);
+        }
       }
       const spoken = await speakIn(page, "webgpu", 1, settings, text);
       voice = spoken.voice;
