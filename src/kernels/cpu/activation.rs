@@ -58,10 +58,8 @@ impl<F: Fn(f32) -> f32> WithSimd for Map<'_, F> {
 /// `gate` becomes `silu(gate) * up`.
 pub fn swiglu(gate: &mut [f32], up: &[f32]) {
     let arch = arch();
-    gate.par_chunks_mut(CHUNK)
-        .zip(up.par_chunks(CHUNK))
-        .shared()
-        .for_each(|(gate, up)| arch.dispatch(SwiGlu(gate, up)));
+    let chunks = gate.par_chunks_mut(CHUNK).zip(up.par_chunks(CHUNK)).shared();
+    chunks.for_each(|(gate, up)| arch.dispatch(SwiGlu(gate, up)));
 }
 
 struct SwiGlu<'a>(&'a mut [f32], &'a [f32]);
@@ -115,19 +113,18 @@ pub fn tanh_gate(x: &[f32], condition: &[f32], [time, double]: [usize; 2]) -> Ve
         return out;
     }
     let count = (CHUNK / channels).max(1);
-    out.par_chunks_mut(count * channels).zip(x.par_chunks(count * double)).enumerate().shared().for_each(
-        |(chunk, (out, x))| {
-            let rows = out.chunks_exact_mut(channels).zip(x.chunks_exact(double));
-            for (row, (out, x)) in (chunk * count..).zip(rows) {
-                let condition = &condition[row / time * double..][..double];
-                arch.dispatch(TanhGate {
-                    out,
-                    value: [x, condition].map(|v| &v[..channels]),
-                    gate: [x, condition].map(|v| &v[channels..]),
-                });
-            }
-        },
-    );
+    let chunks = out.par_chunks_mut(count * channels).zip(x.par_chunks(count * double)).enumerate().shared();
+    chunks.for_each(|(chunk, (out, x))| {
+        let rows = out.chunks_exact_mut(channels).zip(x.chunks_exact(double));
+        for (row, (out, x)) in (chunk * count..).zip(rows) {
+            let condition = &condition[row / time * double..][..double];
+            arch.dispatch(TanhGate {
+                out,
+                value: [x, condition].map(|v| &v[..channels]),
+                gate: [x, condition].map(|v| &v[channels..]),
+            });
+        }
+    });
     out
 }
 

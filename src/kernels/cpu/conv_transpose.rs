@@ -116,53 +116,50 @@ pub fn conv_transpose(
     let tiles = quotients.div_ceil(tile);
     let arch = arch();
     let target = Target(out.as_mut_ptr());
-    (0..batch * tiles * parts).into_par_iter().shared().for_each_init(
-        Default::default,
-        |buffers: &mut [Vec<f32>; 3], index| {
-            let [input, wide, widened] = buffers;
-            let (item, part, start) = (index / parts / tiles, index % parts, index / parts % tiles * tile);
-            let count = tile.min(quotients - start);
-            let (first, end) = (part * per_block, ((part + 1) * per_block).min(shape.outputs));
-            let ahead = groups.iter().map(|group| group.ahead).max().unwrap_or(0);
-            let x = &x[item * shape.inputs * time..][..shape.inputs * time];
-            let stride = pack(x, time, [start, count], [taps - 1, ahead], input);
-            let mut begin = 0;
-            for group in &groups {
-                let phases = group.phases.len();
-                let (rows, place) = ((end - first) * phases, begin + first * phases * shape.inputs * taps);
-                begin += size(group);
-                let biases: Vec<f32> = (0..rows).map(|row| bias[first + row / phases]).collect();
-                wide.clear();
-                wide.resize(rows * count, 0.0);
-                arch.dispatch(Tile {
-                    // Inputs from `q - (taps - 1) + ahead` on.
-                    x: &input[group.ahead..],
-                    stride,
-                    inputs: shape.inputs,
-                    weight: weight.widened(place..place + rows.next_multiple_of(BLOCK) * shape.inputs * taps, widened),
-                    bias: &biases,
-                    out: wide.as_mut_ptr(),
-                    out_stride: count,
-                    length: count,
-                    taps,
-                    dilation: 1,
-                    add: false,
-                });
-                for (row, values) in wide.chunks_exact(count).enumerate() {
-                    let (output, phase) = (first + row / phases, group.phases[row % phases]);
-                    let from = start * shape.stride + phase;
-                    let exists = length.saturating_sub(from).div_ceil(shape.stride).min(count);
-                    for (i, value) in values[..exists].iter().enumerate() {
-                        // SAFETY: `from + i * stride < length`; tasks have outputs and times of their own.
-                        unsafe {
-                            *target.get().add((item * shape.outputs + output) * length + from + i * shape.stride) =
-                                *value;
-                        }
+    let tasks = (0..batch * tiles * parts).into_par_iter().shared();
+    tasks.for_each_init(Default::default, |buffers: &mut [Vec<f32>; 3], index| {
+        let [input, wide, widened] = buffers;
+        let (item, part, start) = (index / parts / tiles, index % parts, index / parts % tiles * tile);
+        let count = tile.min(quotients - start);
+        let (first, end) = (part * per_block, ((part + 1) * per_block).min(shape.outputs));
+        let ahead = groups.iter().map(|group| group.ahead).max().unwrap_or(0);
+        let x = &x[item * shape.inputs * time..][..shape.inputs * time];
+        let stride = pack(x, time, [start, count], [taps - 1, ahead], input);
+        let mut begin = 0;
+        for group in &groups {
+            let phases = group.phases.len();
+            let (rows, place) = ((end - first) * phases, begin + first * phases * shape.inputs * taps);
+            begin += size(group);
+            let biases: Vec<f32> = (0..rows).map(|row| bias[first + row / phases]).collect();
+            wide.clear();
+            wide.resize(rows * count, 0.0);
+            arch.dispatch(Tile {
+                // Inputs from `q - (taps - 1) + ahead` on.
+                x: &input[group.ahead..],
+                stride,
+                inputs: shape.inputs,
+                weight: weight.widened(place..place + rows.next_multiple_of(BLOCK) * shape.inputs * taps, widened),
+                bias: &biases,
+                out: wide.as_mut_ptr(),
+                out_stride: count,
+                length: count,
+                taps,
+                dilation: 1,
+                add: false,
+            });
+            for (row, values) in wide.chunks_exact(count).enumerate() {
+                let (output, phase) = (first + row / phases, group.phases[row % phases]);
+                let from = start * shape.stride + phase;
+                let exists = length.saturating_sub(from).div_ceil(shape.stride).min(count);
+                for (i, value) in values[..exists].iter().enumerate() {
+                    // SAFETY: `from + i * stride < length`; tasks have outputs and times of their own.
+                    unsafe {
+                        *target.get().add((item * shape.outputs + output) * length + from + i * shape.stride) = *value;
                     }
                 }
             }
-        },
-    );
+        }
+    });
     out
 }
 

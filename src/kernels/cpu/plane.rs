@@ -40,11 +40,11 @@ pub fn convolve(x: &[f32], weight: Weight<'_>, scale: &[f32], shift: &[f32], out
     let mut image = zeros((time + 2 * before) * line + (kernel - 1) * channels);
     let inner = image[before * line..].par_chunks_mut(line).zip(x.par_chunks(frequencies * channels));
     inner.shared().for_each(|(line, x)| line[before * channels..][..x.len()].copy_from_slice(x));
-    let (zeros, mut sums) = (vec![0.0; outputs], zeros(time * windows * outputs));
+    let (no_bias, mut sums) = (vec![0.0; outputs], zeros(time * windows * outputs));
     for tap in 0..kernel {
         let data = &image[tap * line..];
         let rows = Rows { data, count: time * windows, width: kernel * channels, stride: stride * channels };
-        let start = if tap == 0 { Start::Bias(&zeros) } else { Start::Output };
+        let start = if tap == 0 { Start::Bias(&no_bias) } else { Start::Output };
         linear_part(rows, weight, kernel * rows.width, tap * rows.width, start, None, &mut sums);
     }
     let (arch, floor) = (arch(), if relu { 0.0 } else { f32::NEG_INFINITY });

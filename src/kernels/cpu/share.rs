@@ -1,7 +1,7 @@
 //! How a loop is shared out to the threads.
 use std::mem::MaybeUninit;
 
-use rayon::iter::{IndexedParallelIterator, MaxLen};
+use rayon::iter::MaxLen;
 use rayon::prelude::*;
 
 /// Shares of a thread. Left alone, rayon cuts a loop of two threads into four, and the thread that began later, or runs
@@ -11,8 +11,7 @@ const SHARES: usize = 16;
 pub trait Share: IndexedParallelIterator {
     /// Cuts the loop into shares so small that no thread waits long for another at its end.
     fn shared(self) -> MaxLen<Self> {
-        let threads = rayon::current_num_threads().max(1);
-        let most = self.len().div_ceil(SHARES * threads).max(1);
+        let most = self.len().div_ceil(SHARES * rayon::current_num_threads());
         self.with_max_len(most)
     }
 }
@@ -38,20 +37,26 @@ pub fn zeros(count: usize) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use rayon::ThreadPoolBuilder;
 
     use super::*;
 
+    /// A share has a state of its own, so states count shares.
     #[test]
-    fn every_index_is_visited_once() {
-        for count in [0, 1, 2, 31, 32, 33, 1000] {
-            let visits = Mutex::new(BTreeMap::new());
-            (0..count)
-                .into_par_iter()
-                .shared()
-                .for_each(|index| *visits.lock().unwrap().entry(index).or_insert(0) += 1);
-            assert_eq!(visits.into_inner().unwrap(), (0..count).map(|index| (index, 1)).collect());
+    fn a_thread_has_many_shares() {
+        for (threads, count, least) in [(1, 1000, SHARES), (3, 1000, 3 * SHARES - 1), (2, 5, 5), (2, 0, 0)] {
+            let (shares, items) = (AtomicUsize::new(0), AtomicUsize::new(0));
+            let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let state = || shares.fetch_add(1, Ordering::Relaxed);
+                (0..count).into_par_iter().shared().for_each_init(state, |_, _| {
+                    items.fetch_add(1, Ordering::Relaxed);
+                });
+            });
+            assert_eq!(items.into_inner(), count);
+            assert!(shares.into_inner() >= least, "{threads} threads, {count} items");
         }
     }
 

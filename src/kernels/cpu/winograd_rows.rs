@@ -59,9 +59,9 @@ pub fn convolve(
         }
     });
     let mut products = zeros(points * rows * outputs);
-    let (zeros, planes) = (vec![0.0; outputs], inputs.chunks_exact(rows * channels));
+    let (no_bias, planes) = (vec![0.0; outputs], inputs.chunks_exact(rows * channels));
     for (point, (x, product)) in planes.zip(products.chunks_exact_mut(rows * outputs)).enumerate() {
-        let (from, start) = (point * channels, Start::Bias(&zeros));
+        let (from, start) = (point * channels, Start::Bias(&no_bias));
         linear_part(Rows::dense(x, rows), weight, points * channels, from, start, None, product);
     }
     let share = QUADS.next_multiple_of(dilation);
