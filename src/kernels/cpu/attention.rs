@@ -7,9 +7,9 @@ use rayon::prelude::*;
 
 use super::fetch::Piece;
 use super::level::arch;
-use super::linear::{PANEL, VECTORS, multiply, registers};
+use super::linear::{PANEL, VECTORS, multiply, registers, store};
 use super::math::exp;
-use super::share::{Share, zeros};
+use super::share::{Share, unwritten};
 
 /// Keys whose biases are added together: their scores stay in the first-level cache.
 const KEYS: usize = 32;
@@ -69,8 +69,8 @@ pub fn attention(q: &View, k: &View, v: &View, bias: Option<&View>, scale: f32, 
     if let Some(bias) = bias {
         assert_eq!(bias.dims, [batch, heads, queries, keys], "attention: the bias does not fit");
     }
-    let mut out = zeros(batch * queries * heads * width);
-    let (arch, tiles, target) = (arch(), queries.div_ceil(PANEL), Rows(out.as_mut_ptr()));
+    let mut out = unwritten(batch * queries * heads * width);
+    let (arch, tiles, target) = (arch(), queries.div_ceil(PANEL), Rows(out.as_mut_ptr().cast()));
     (0..batch * heads * tiles).into_par_iter().shared().for_each_init(Vec::new, |buffer, index| {
         let (item, tile) = (index / tiles, index % tiles);
         let (b, h, first) = (item / heads, item % heads, tile * PANEL);
@@ -99,13 +99,15 @@ pub fn attention(q: &View, k: &View, v: &View, bias: Option<&View>, scale: f32, 
             let place = ((b * queries + first + i) * heads + h) * width;
             // SAFETY: `target` holds `batch * queries` rows of `heads * width`; this index alone writes the part of head `h`
             // in the rows `first..first + count` of item `b`.
-            let row = unsafe { std::slice::from_raw_parts_mut(target.get().add(place), width) };
-            for (value, sum) in row.iter_mut().zip(sums[i..].iter().step_by(PANEL)) {
-                *value = sum * inverse;
+            let row = unsafe { target.get().add(place) };
+            for (d, sum) in sums[i..].iter().step_by(PANEL).enumerate() {
+                // SAFETY: the sums have as many rows as a value has numbers.
+                unsafe { row.add(d).write(sum * inverse) };
             }
         }
     });
-    out
+    // SAFETY: the part of every head in every row has been written.
+    unsafe { out.assume_init() }.into_vec()
 }
 
 /// `count` queries from `at` (item, head, row) on, scaled, in the columns of `panel` `[size, PANEL]`; zeros in the others.
@@ -193,7 +195,8 @@ impl Products<'_> {
             let sums = unsafe { multiply(simd, zeros, rows, self.step, &self.panel[part..], width, meanwhile) };
             for (sums, out) in sums.iter().zip(self.out[first * PANEL..].chunks_exact_mut(PANEL)) {
                 for (sum, out) in sums.iter().zip(out[part..].chunks_exact_mut(lanes)) {
-                    simd.partial_store_f32s(out, *sum);
+                    // SAFETY: as many values as there are.
+                    unsafe { store(simd, out.as_mut_ptr(), out.len(), *sum) };
                 }
             }
         }

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::fetch::fetch;
 use super::level::arch;
-use super::linear::{Weight, registers};
+use super::linear::{Weight, load, registers, store};
 use super::share::Share;
 
 /// Output channels whose weights lie side by side.
@@ -249,12 +249,11 @@ impl Tile<'_> {
                 let begin = at + v * lanes;
                 let count = lanes.min(self.length.saturating_sub(begin));
                 // SAFETY: `first + r` is an output and `begin + count <= length`: inside the tile's columns.
-                let out = unsafe {
-                    let start = self.out.add((first + r) * self.out_stride + begin);
-                    std::slice::from_raw_parts_mut(start, count)
-                };
-                let sum = if self.add { simd.add_f32s(*sum, simd.partial_load_f32s(out)) } else { *sum };
-                simd.partial_store_f32s(out, sum);
+                unsafe {
+                    let out = self.out.add((first + r) * self.out_stride + begin);
+                    let sum = if self.add { simd.add_f32s(*sum, load(simd, out, count)) } else { *sum };
+                    store(simd, out, count, sum);
+                }
             }
         }
     }

@@ -13,6 +13,19 @@ pub fn fetch<const N: usize>(start: *const u8, width: usize) {
     let _ = (start, width);
 }
 
+/// Fetches a place into the second-level cache: what is read later would push out of the first what is read now.
+#[inline(always)]
+fn fetch_for_later(start: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        // SAFETY: a hint, which never faults; every processor of the target has it.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(start.cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = start;
+}
+
 /// What will be read next, and can be fetched in pieces until then.
 #[derive(Clone, Copy)]
 pub struct Upcoming {
@@ -53,6 +66,6 @@ impl Piece {
     /// The line of a step.
     #[inline(always)]
     pub fn fetch(&self, step: usize) {
-        fetch::<1>(self.start.wrapping_offset(self.step * step as isize), 0);
+        fetch_for_later(self.start.wrapping_offset(self.step * step as isize));
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! 32 inputs of an output share a scale, as do 32 inputs of a row, which are rounded to 8 bits on the way in; products
 //! and their sums over a group are exact in integers (VNNI, where the processor has it), the rest is f32.
+use std::mem::MaybeUninit;
+
 use half::f16;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
@@ -12,7 +14,7 @@ use super::few_bits::{Bits, GROUP, QUAD, QuantizedWeight, UNIT};
 use super::level::arch;
 use super::linear::{PANEL, Part, Start};
 use super::math::{fma, nearest};
-use super::share::{Share, zeros};
+use super::share::{Share, places, unwritten};
 use crate::kernels::Activation;
 
 /// Rows that a task takes at a time.
@@ -88,9 +90,12 @@ impl WithSimd for RoundRow<'_> {
 
 /// `x` `[rows, inputs]`, `bias` `[outputs]` -> `[rows, outputs]`, after `then` if there is one.
 pub fn quantized_linear(x: &[f32], weight: &QuantizedWeight, bias: &[f32], then: Option<Activation>) -> Vec<f32> {
-    let mut out = zeros(x.len() / weight.inputs * weight.outputs);
-    quantized_part(x, weight, 0, Start::Bias(bias), then, &mut out);
-    out
+    let mut out = unwritten(x.len() / weight.inputs * weight.outputs);
+    // SAFETY: a product that begins with a bias writes the whole output.
+    unsafe {
+        quantized_to(x, weight, 0, Start::Bias(bias), then, &mut out);
+        out.assume_init().into_vec()
+    }
 }
 
 /// The part of a product that the inputs from `from` on contribute, which begin a group: `x` `[rows, some inputs]`, `out`
@@ -102,6 +107,22 @@ pub fn quantized_part(
     start: Start<'_>,
     then: Option<Activation>,
     out: &mut [f32],
+) {
+    // SAFETY: the output holds numbers, and gets numbers.
+    unsafe { quantized_to(x, weight, from, start, then, places(out)) }
+}
+
+/// As [`quantized_part`], for an output that need not hold anything yet; afterwards all of it does.
+///
+/// # Safety
+/// The output holds numbers if `start` keeps them.
+unsafe fn quantized_to(
+    x: &[f32],
+    weight: &QuantizedWeight,
+    from: usize,
+    start: Start<'_>,
+    then: Option<Activation>,
+    out: &mut [MaybeUninit<f32>],
 ) {
     let outputs = weight.outputs;
     let rows = out.len() / outputs;
@@ -118,7 +139,7 @@ pub fn quantized_part(
     }
     let x = QuantizedRows::new(x, rows, width);
     let (panels, blocks) = (outputs.div_ceil(PANEL), rows.div_ceil(ROWS));
-    let (target, form) = (Target(out.as_mut_ptr()), Form::best());
+    let (target, form) = (Target(out.as_mut_ptr().cast()), Form::best());
     (0..blocks * panels).into_par_iter().shared().for_each(|task| {
         let (block, panel) = (task / panels, task % panels);
         let (first, column) = (block * ROWS, panel * PANEL);
@@ -226,12 +247,14 @@ impl<'a> Task<'a> {
     #[inline(always)]
     unsafe fn store(&self, index: usize, sums: &[f32; PANEL]) {
         let Part { start, columns, out, stride } = self.target;
-        // SAFETY: the caller's promise; the columns exist.
-        let out = unsafe { std::slice::from_raw_parts_mut(out.add(index * stride), columns) };
         let bias = start.bias();
-        for (c, (out, sum)) in out.iter_mut().zip(sums).enumerate() {
+        for (c, sum) in sums.iter().enumerate().take(columns) {
             let sum = sum + bias.get(c).copied().unwrap_or_default();
-            *out = if start.keeps_output() { *out + sum } else { sum };
+            // SAFETY: the caller's promise; the columns exist, and hold something if it is kept.
+            unsafe {
+                let out = out.add(index * stride + c);
+                out.write(if start.keeps_output() { out.read() + sum } else { sum });
+            }
         }
     }
 }

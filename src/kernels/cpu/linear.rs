@@ -2,6 +2,7 @@
 //!
 //! One loop serves both ends: many rows run at the speed of the multipliers, because a panel stays in the second-level
 //! cache while the rows pass; a single row runs at the speed of the memory, because the weight is read once, in order.
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use half::{bf16, f16};
@@ -12,7 +13,7 @@ use super::activation::activate_rows;
 use super::fetch::{Piece, Upcoming, fetch};
 use super::level::arch;
 use super::pairs::{self, Pairs};
-use super::share::{Share, zeros};
+use super::share::{Share, places, unwritten};
 use crate::kernels::Activation;
 
 /// Outputs of a panel: three vectors of the widest instruction set.
@@ -118,9 +119,12 @@ impl<'a> Weight<'a> {
 
 /// `x` `[rows, inputs]`, `bias` `[outputs]` -> `[rows, outputs]`, after `then` if there is one.
 pub fn linear(x: Rows<'_>, weight: Weight<'_>, bias: &[f32], then: Option<Activation>) -> Vec<f32> {
-    let mut out = zeros(x.count * bias.len());
-    linear_part(x, weight, x.width, 0, Start::Bias(bias), then, &mut out);
-    out
+    let mut out = unwritten(x.count * bias.len());
+    // SAFETY: a product that begins with a bias writes the whole output.
+    unsafe {
+        linear_to(x, weight, x.width, 0, Start::Bias(bias), then, &mut out);
+        out.assume_init().into_vec()
+    }
 }
 
 /// A convolution over time: `x` `[time, channels]`, weight packed of `[kernel * channels, outputs]`, `bias` `[outputs]`,
@@ -191,8 +195,25 @@ pub fn linear_part(
     then: Option<Activation>,
     out: &mut [f32],
 ) {
+    // SAFETY: the output holds numbers, and gets numbers.
+    unsafe { linear_to(x, weight, inputs, from, start, then, places(out)) }
+}
+
+/// As [`linear_part`], for an output that need not hold anything yet; afterwards all of it does.
+///
+/// # Safety
+/// The output holds numbers if `start` keeps them.
+pub unsafe fn linear_to(
+    x: Rows<'_>,
+    weight: Weight<'_>,
+    inputs: usize,
+    from: usize,
+    start: Start<'_>,
+    then: Option<Activation>,
+    out: &mut [MaybeUninit<f32>],
+) {
     let Rows { count: rows, width, stride, .. } = x;
-    assert!(rows > 0 && out.len().is_multiple_of(rows), "linear: uneven rows");
+    assert!(rows > 0 && width > 0 && out.len().is_multiple_of(rows), "linear: uneven rows");
     assert!((rows - 1) * stride + width <= x.data.len(), "linear: rows beyond the input");
     let outputs = out.len() / rows;
     let panels = outputs.div_ceil(PANEL);
@@ -210,7 +231,8 @@ pub fn linear_part(
             let (count, rest) = (depth.min(width - at), width - at);
             let start = if at == 0 { start } else { Start::Output };
             let then = then.filter(|_| rest <= depth);
-            linear_part(x.part(0, rows, at, count), weight, inputs, from + at, start, then, out);
+            // SAFETY: the caller's promise, and the first of these products writes all of the output.
+            unsafe { linear_to(x.part(0, rows, at, count), weight, inputs, from + at, start, then, out) };
         }
         return;
     }
@@ -218,7 +240,7 @@ pub fn linear_part(
         Weight::Bf16(_) if rows > FEW_ROWS => Pairs::of(x),
         _ => None,
     };
-    let (arch, target, blocks) = (arch(), Target(out.as_mut_ptr()), rows.div_ceil(ROWS));
+    let (arch, target, blocks) = (arch(), Target(out.as_mut_ptr().cast()), rows.div_ceil(ROWS));
     // Neighbouring tasks share rows, so a thread that takes several keeps them in its cache; few rows are split by
     // panels only.
     (0..blocks * panels).into_par_iter().shared().for_each(|task| {
@@ -397,13 +419,16 @@ impl Task<'_> {
                         break;
                     }
                     let count = lanes.min(columns - column);
-                    // SAFETY: `first + n < rows`, and the columns exist: the task's own part of the output.
-                    let out = unsafe { std::slice::from_raw_parts_mut(out.add((first + n) * stride + column), count) };
-                    let sum = match start {
-                        Start::Bias(_) => *sum,
-                        Start::Output | Start::Sum(_) => simd.add_f32s(*sum, simd.partial_load_f32s(out)),
-                    };
-                    simd.partial_store_f32s(out, sum);
+                    // SAFETY: `first + n < rows`, and the columns exist: the task's own part of the output, of which
+                    // what is read is there.
+                    unsafe {
+                        let out = out.add((first + n) * stride + column);
+                        let sum = match start {
+                            Start::Bias(_) => *sum,
+                            Start::Output | Start::Sum(_) => simd.add_f32s(*sum, load(simd, out, count)),
+                        };
+                        store(simd, out, count, sum);
+                    }
                 }
             }
         }
@@ -416,7 +441,8 @@ impl Task<'_> {
         let bias = self.target.start.bias();
         let bias: [S::f32s; VECTORS] = std::array::from_fn(|v| {
             let start = (part + v * lanes).min(bias.len());
-            simd.partial_load_f32s(&bias[start..bias.len().min(start + lanes)])
+            // SAFETY: as many values as there are.
+            unsafe { load(simd, bias[start..].as_ptr(), lanes.min(bias.len() - start)) }
         });
         let Rows { data, width, stride, .. } = self.x;
         assert!(part + VECTORS * lanes <= PANEL && self.weight.len() == width * PANEL);
@@ -472,6 +498,40 @@ pub unsafe fn multiply<S: Simd, const N: usize>(
         }
     }
     sums
+}
+
+/// A vector of the first `count` values from `start` on, with zeros for the others. A whole one is no call: pulp's masked
+/// form is, and makes the caller save its registers.
+///
+/// # Safety
+/// The values can be read.
+#[inline(always)]
+pub unsafe fn load<S: Simd>(simd: S, start: *const f32, count: usize) -> S::f32s {
+    // SAFETY: the caller's promise; a vector of numbers is as many of them, side by side.
+    unsafe {
+        match count {
+            count if count >= S::F32_LANES => start.cast::<S::f32s>().read_unaligned(),
+            _ => simd.partial_load_f32s(std::slice::from_raw_parts(start, count)),
+        }
+    }
+}
+
+/// The first `count` values of `vector` to `start`, which need not hold anything yet.
+///
+/// # Safety
+/// The values can be written.
+#[inline(always)]
+pub unsafe fn store<S: Simd>(simd: S, start: *mut f32, count: usize, vector: S::f32s) {
+    // SAFETY: the caller's promise; a vector of numbers is as many of them, side by side.
+    unsafe {
+        match count {
+            count if count >= S::F32_LANES => start.cast::<S::f32s>().write_unaligned(vector),
+            _ => {
+                start.write_bytes(0, count);
+                simd.partial_store_f32s(std::slice::from_raw_parts_mut(start, count), vector);
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ impl<I: IndexedParallelIterator> Share for I {}
 const MANY: usize = 128 << 10;
 const CHUNK: usize = 32 << 10;
 
-/// An output before it is computed.
+/// An output before it is computed, for what adds to it or does not write all of it.
 pub fn zeros(count: usize) -> Vec<f32> {
     if count < MANY {
         return vec![0.0; count];
@@ -33,6 +33,25 @@ pub fn zeros(count: usize) -> Vec<f32> {
     // SAFETY: the chunks are the first `count` values, and all have been written.
     unsafe { values.set_len(count) };
     values
+}
+
+/// An output of which every value will be written before it is read: zeros would take as long as a small product.
+pub fn unwritten(count: usize) -> Box<[MaybeUninit<f32>]> {
+    let mut values = Box::new_uninit_slice(count);
+    // So that tests see a value that was left out.
+    if cfg!(debug_assertions) {
+        values.fill(MaybeUninit::new(f32::NAN));
+    }
+    values
+}
+
+/// `values` as something to write to.
+///
+/// # Safety
+/// What is written are values.
+pub unsafe fn places(values: &mut [f32]) -> &mut [MaybeUninit<f32>] {
+    // SAFETY: the same values in the same places, which the caller keeps values.
+    unsafe { std::slice::from_raw_parts_mut(values.as_mut_ptr().cast(), values.len()) }
 }
 
 #[cfg(test)]

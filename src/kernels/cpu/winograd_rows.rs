@@ -5,8 +5,8 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::level::arch;
-use super::linear::{Rows, Start, Weight, linear_part};
-use super::share::{Share, zeros};
+use super::linear::{Rows, Start, Weight, linear_to};
+use super::share::{Share, unwritten, zeros};
 use super::toom_cook::{MOST, OUTPUTS, TAPS, Transform, evaluate, interpolate};
 
 /// Quadruples of frames that a task takes, at least.
@@ -58,12 +58,16 @@ pub fn convolve(
             _ => arch().dispatch(Of::<5, _>(evaluate)),
         }
     });
-    let mut products = zeros(points * rows * outputs);
-    let (no_bias, planes) = (vec![0.0; outputs], inputs.chunks_exact(rows * channels));
-    for (point, (x, product)) in planes.zip(products.chunks_exact_mut(rows * outputs)).enumerate() {
+    let no_bias = vec![0.0; outputs];
+    let mut products = unwritten(points * rows * outputs);
+    let planes = inputs.chunks_exact(rows * channels).zip(products.chunks_exact_mut(rows * outputs));
+    for (point, (x, product)) in planes.enumerate() {
         let (from, start) = (point * channels, Start::Bias(&no_bias));
-        linear_part(Rows::dense(x, rows), weight, points * channels, from, start, None, product);
+        // SAFETY: a product that begins with a bias needs nothing to be there.
+        unsafe { linear_to(Rows::dense(x, rows), weight, points * channels, from, start, None, product) };
     }
+    // SAFETY: the products at all points are written.
+    let products = unsafe { products.assume_init() };
     let share = QUADS.next_multiple_of(dilation);
     for (item, out) in out.chunks_exact_mut(count * outputs).enumerate() {
         out.par_chunks_mut(share * OUTPUTS * outputs).enumerate().shared().for_each(|(index, out)| {
