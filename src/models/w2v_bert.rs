@@ -195,8 +195,8 @@ impl W2vBert {
 impl Layer {
     fn forward(&self, x: Tensor<3>, frames: &Frames) -> Tensor<3> {
         let x = x.clone() + self.first.forward(self.first_norm.forward(x)) * 0.5;
-        let x = x.clone() + self.attention.forward(self.attention_norm.forward(x), frames);
-        let x = x.clone() + self.convolution.forward(x, frames);
+        let x = self.attention.add(self.attention_norm.forward(x.clone()), x, frames);
+        let x = self.convolution.add(x, frames);
         let x = x.clone() + self.second.forward(self.second_norm.forward(x)) * 0.5;
         self.output_norm.forward(x)
     }
@@ -209,7 +209,8 @@ impl FeedForward {
 }
 
 impl RelativeAttention {
-    fn forward(&self, x: Tensor<3>, frames: &Frames) -> Tensor<3> {
+    /// `sum` and what is attended to from `x`.
+    fn add(&self, x: Tensor<3>, sum: Tensor<3>, frames: &Frames) -> Tensor<3> {
         let [batch, time, d] = x.dims();
         let size = d / self.heads;
         let split = |x: Tensor<3>| x.reshape([batch, time, self.heads, size]).swap_dims(1, 2);
@@ -220,20 +221,21 @@ impl RelativeAttention {
         let by_distance = query.clone().matmul(self.distances.val().transpose().unsqueeze());
         let bias = by_key(by_distance, frames.ignored.clone(), self.left_distances, 1.0 / (size as f32).sqrt());
         let y = attention(query, key, value, Some(bias), None, false);
-        self.output.forward(y.swap_dims(1, 2).reshape([batch, time, d]))
+        self.output.forward_add(y.swap_dims(1, 2).reshape([batch, time, d]), sum)
     }
 }
 
 impl Convolution {
-    fn forward(&self, x: Tensor<3>, frames: &Frames) -> Tensor<3> {
-        let x = self.norm.forward(x) * frames.real.clone();
+    /// `sum` and its convolution.
+    fn add(&self, sum: Tensor<3>, frames: &Frames) -> Tensor<3> {
+        let x = self.norm.forward(sum.clone()) * frames.real.clone();
         let x = self.expand.forward(x);
         let x = glu(x);
         // Causal: a frame reads itself and earlier ones.
         let weight = self.depthwise.weight.val();
         let before = weight.dims()[2] - 1;
         let x = depthwise(x, weight, None, before);
-        self.contract.forward(Activation::Silu.forward(self.depthwise_norm.forward(x)))
+        self.contract.forward_add(Activation::Silu.forward(self.depthwise_norm.forward(x)), sum)
     }
 }
 

@@ -20,11 +20,10 @@ pub fn depthwise(x: &[f32], weight: &[f32], bias: &[f32], [time, taps, before]: 
     // A tap's weights of all channels side by side.
     let sorted: Vec<f32> = (0..taps).flat_map(|tap| weight.iter().skip(tap).step_by(taps)).copied().collect();
     let (arch, mut out) = (arch(), zeros(x.len()));
-    let items = out.par_chunks_mut(time * channels).zip(x.par_chunks(time * channels));
-    items.shared().for_each(|(out, x)| {
-        out.par_chunks_mut(FRAMES * channels).enumerate().shared().for_each(|(index, out)| {
-            arch.dispatch(Frames { x, weight: &sorted, bias, first: index * FRAMES, before, out });
-        });
+    let items = out.chunks_mut(time * channels).zip(x.chunks(time * channels));
+    let parts = items.flat_map(|(out, x)| out.chunks_mut(FRAMES * channels).enumerate().map(move |part| (x, part)));
+    parts.collect::<Vec<_>>().into_par_iter().shared().for_each(|(x, (index, out))| {
+        arch.dispatch(Frames { x, weight: &sorted, bias, first: index * FRAMES, before, out });
     });
     out
 }

@@ -25,6 +25,7 @@ mod rotary;
 mod share;
 mod snake;
 mod subsample;
+mod team;
 mod toom_cook;
 pub mod winograd;
 pub mod winograd_rows;

@@ -1,8 +1,11 @@
 //! How a loop is shared out to the threads.
 use std::mem::MaybeUninit;
+use std::sync::{Mutex, PoisonError};
 
-use rayon::iter::MaxLen;
+use rayon::iter::plumbing::{Producer, ProducerCallback};
 use rayon::prelude::*;
+
+use super::team;
 
 /// Shares of a thread. Left alone, rayon cuts a loop of two threads into four, and the thread that began later, or runs
 /// slower, is waited for.
@@ -10,13 +13,56 @@ const SHARES: usize = 16;
 
 pub trait Share: IndexedParallelIterator {
     /// Cuts the loop into shares so small that no thread waits long for another at its end.
-    fn shared(self) -> MaxLen<Self> {
-        let most = self.len().div_ceil(SHARES * rayon::current_num_threads());
-        self.with_max_len(most)
+    fn shared(self) -> Shared<Self> {
+        Shared(self)
     }
 }
 
 impl<I: IndexedParallelIterator> Share for I {}
+
+/// A loop that the [`team`] runs, share by share.
+pub struct Shared<I>(I);
+
+impl<I: IndexedParallelIterator> Shared<I> {
+    pub fn for_each(self, work: impl Fn(I::Item) + Sync + Send) {
+        self.for_each_init(|| (), |(), item| work(item));
+    }
+
+    /// With a state that `init` makes for each share.
+    pub fn for_each_init<T>(self, init: impl Fn() -> T + Sync, work: impl Fn(&mut T, I::Item) + Sync) {
+        let count = self.0.len();
+        self.0.with_producer(Cut { count, init, work });
+    }
+}
+
+/// What is done with the items of a loop.
+struct Cut<N, W> {
+    count: usize,
+    init: N,
+    work: W,
+}
+
+impl<T, I, N: Fn() -> T + Sync, W: Fn(&mut T, I) + Sync> ProducerCallback<I> for Cut<N, W> {
+    type Output = ();
+
+    fn callback<P: Producer<Item = I>>(self, items: P) {
+        let Self { count, init, work } = self;
+        let shares = (SHARES * rayon::current_num_threads()).min(count);
+        let mut rest = items;
+        let mut parts = Vec::with_capacity(shares);
+        for share in 1..shares {
+            let (part, others) = rest.split_at(count * share / shares - count * (share - 1) / shares);
+            parts.push(Mutex::new(Some(part)));
+            rest = others;
+        }
+        parts.push(Mutex::new(Some(rest)));
+        team::run(shares, &|share| {
+            let part = parts[share].lock().unwrap_or_else(PoisonError::into_inner).take();
+            let mut state = init();
+            part.into_iter().flat_map(P::into_iter).for_each(|item| work(&mut state, item));
+        });
+    }
+}
 
 /// Values from which on their zeros are written by all threads, and how many at a time.
 const MANY: usize = 128 << 10;
@@ -65,7 +111,7 @@ mod tests {
     /// A share has a state of its own, so states count shares.
     #[test]
     fn a_thread_has_many_shares() {
-        for (threads, count, least) in [(1, 1000, SHARES), (3, 1000, 3 * SHARES - 1), (2, 5, 5), (2, 0, 0)] {
+        for (threads, count, expected) in [(1, 1000, SHARES), (3, 1000, 3 * SHARES), (2, 5, 5), (2, 0, 0)] {
             let (shares, items) = (AtomicUsize::new(0), AtomicUsize::new(0));
             let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| {
@@ -74,8 +120,7 @@ mod tests {
                     items.fetch_add(1, Ordering::Relaxed);
                 });
             });
-            assert_eq!(items.into_inner(), count);
-            assert!(shares.into_inner() >= least, "{threads} threads, {count} items");
+            assert_eq!([shares.into_inner(), items.into_inner()], [expected, count], "{threads} threads");
         }
     }
 

@@ -44,15 +44,14 @@ pub fn snake(x: &[f32], slope: &[f32], scale: &[f32], [_, channels, time]: [usiz
         return out;
     }
     let (arch, filters) = (arch(), Filters::new());
-    let rows = out.par_chunks_mut(time).zip(x.par_chunks(time)).enumerate();
-    rows.shared().for_each(|(row, (out, x))| {
+    let rows = out.chunks_mut(time).zip(x.chunks(time)).enumerate();
+    let chunks = rows.flat_map(|(row, (out, x))| out.chunks_mut(CHUNK).enumerate().map(move |chunk| (row, x, chunk)));
+    chunks.collect::<Vec<_>>().into_par_iter().shared().for_each(|(row, x, (chunk, out))| {
         let (slope, scale) = (slope[row % channels], scale[row % channels]);
-        out.par_chunks_mut(CHUNK).enumerate().shared().for_each(|(chunk, out)| {
-            for (tile, out) in out.chunks_mut(TILE).enumerate() {
-                let start = chunk * CHUNK + tile * TILE;
-                arch.dispatch(Tile { x, start, out, slope, scale, filters: &filters });
-            }
-        });
+        for (tile, out) in out.chunks_mut(TILE).enumerate() {
+            let start = chunk * CHUNK + tile * TILE;
+            arch.dispatch(Tile { x, start, out, slope, scale, filters: &filters });
+        }
     });
     out
 }
