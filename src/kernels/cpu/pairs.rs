@@ -173,7 +173,7 @@ mod implementation {
                 std::array::from_fn(|n| x.values.as_ptr().add((first + row + n) * x.stride + from));
             for pair in 0..x.width - from {
                 let w = weight.as_ptr().add(pair * 2 * PANEL);
-                fetch::<VECTORS>(w.wrapping_add(AHEAD * PANEL).cast(), 64);
+                fetch::<VECTORS>(w.wrapping_add(2 * AHEAD * PANEL).cast(), 64);
                 let w: [__m512bh; VECTORS] =
                     std::array::from_fn(|v| std::mem::transmute(_mm512_loadu_si512(w.add(32 * v).cast())));
                 for (sums, row) in sums.iter_mut().zip(rows) {
