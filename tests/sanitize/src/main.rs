@@ -36,8 +36,10 @@ mod kernels {
         pub mod plane;
         pub mod relative;
         pub mod rotary;
+        pub mod share;
         pub mod snake;
         pub mod subsample;
+        pub mod team;
         pub mod toom_cook;
         pub mod winograd;
         pub mod winograd_rows;
