@@ -7,8 +7,7 @@ use rayon::prelude::*;
 
 use super::team;
 
-/// Shares of a thread. Left alone, rayon cuts a loop of two threads into four, and the thread that began later, or runs
-/// slower, is waited for.
+/// Shares of a thread: with few, the thread that began later, or runs slower, would be waited for.
 const SHARES: usize = 16;
 
 pub trait Share: IndexedParallelIterator {

@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use web_time::{Duration, Instant};
 
 /// Threads that take part at most.
-const MOST: usize = 32;
+const MOST: usize = 128;
 /// How long a member waits for a loop: longer than the work between two loops of a network.
 const PATIENCE: Duration = Duration::from_micros(200);
 /// How long one is a member at a time. Who waits for something of rayon's may become one, and is to return.
