@@ -70,17 +70,17 @@ pub fn json(path: &str) -> serde_json::Value {
     serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-/// The same with the weights of this thread's place.
-pub fn load<M: Module>(module: M, table: Result<Table>, vars: &Vars, file: &str) -> M {
-    kept(load_f32(module, table, vars, file))
-}
-
 /// An official checkpoint of the golden set, converted by its key table and put strictly into `module`; in f32, wherever
 /// this thread's place is.
 pub fn load_f32<M: Module>(module: M, table: Result<Table>, vars: &Vars, file: &str) -> M {
     let table = table.unwrap_or_else(|e| panic!("{e}"));
     let tensors = indextts_import::convert(&table, vars, &golden(file)).unwrap_or_else(|e| panic!("{e}"));
     indextts::weights::apply(module, tensors).unwrap_or_else(|problems| panic!("{}", problems.join("\n")))
+}
+
+/// The same with the weights of this thread's place.
+pub fn load<M: Module>(module: M, table: Result<Table>, vars: &Vars, file: &str) -> M {
+    kept(load_f32(module, table, vars, file))
 }
 
 /// `module` with the weights of this thread's place.

@@ -528,6 +528,7 @@ pub unsafe fn store<S: Simd>(simd: S, start: *mut f32, count: usize, vector: S::
         match count {
             count if count >= S::F32_LANES => start.cast::<S::f32s>().write_unaligned(vector),
             _ => {
+                // Numbers first: pulp wants a slice of them.
                 start.write_bytes(0, count);
                 simd.partial_store_f32s(std::slice::from_raw_parts_mut(start, count), vector);
             }
