@@ -6,6 +6,7 @@ use burn_pack::{Bytes, DType, Tensor as PackTensor};
 
 use crate::checkpoint::{Checkpoint, SourceTensor};
 use crate::error::{Error, Problem, ProblemKind, Result};
+use crate::panels;
 use crate::quantize::Quantize;
 use crate::table::{Op, Table, Vars, matches};
 
@@ -24,6 +25,8 @@ pub struct Bound {
     pub shape: Vec<usize>,
     /// Official keys, in the order the operation takes them.
     pub keys: Vec<String>,
+    /// Whether it is the weight `[inputs, outputs]` of a linear layer.
+    linear: bool,
     op: Op,
     inputs: Vec<SourceTensor>,
 }
@@ -84,7 +87,7 @@ pub fn bind(table: &Table, vars: &Vars, checkpoint: &Checkpoint) -> Result<Resul
         match op.shape(&shapes) {
             Ok(shape) => {
                 let (name, op, keys) = (planned.name.clone(), op.clone(), keys.clone());
-                tensors.push(Bound { name, shape, keys, op, inputs });
+                tensors.push(Bound { name, shape, keys, linear: planned.linear, op, inputs });
             }
             Err((expected, got)) => problem(&keys[0], ProblemKind::Shape { expected, got }),
         }
@@ -189,7 +192,23 @@ impl Bound {
         let length = self.shape.iter().product::<usize>() * dtype.size();
         let bound = self.clone();
         PackTensor::deferred(self.name.clone(), dtype, self.shape.clone(), None, length, move || {
-            bound.bytes(dtype).map_err(burn_pack::Error::IoError)
+            let values = bound.floats().map_err(burn_pack::Error::IoError)?;
+            bound.bytes(values, dtype).map_err(burn_pack::Error::IoError)
+        })
+    }
+
+    /// As [`Bound::pack`], of a linear layer's weight as `NAME.panels`: in the order in which processors read it, so that
+    /// they can use the file as it lies.
+    pub fn stored(&self, precision: Precision) -> PackTensor {
+        let (true, &[inputs, outputs]) = (self.linear, self.shape.as_slice()) else { return self.pack(precision) };
+        let dtype = self.dtype(precision);
+        let shape = panels::shape(inputs, outputs);
+        let length = shape.iter().product::<usize>() * dtype.size();
+        let bound = self.clone();
+        PackTensor::deferred(format!("{}.panels", self.name), dtype, shape, None, length, move || {
+            let values = bound.floats().map_err(burn_pack::Error::IoError)?;
+            let values = panels::of_rows(&values, inputs, outputs);
+            bound.bytes(values, dtype).map_err(burn_pack::Error::IoError)
         })
     }
 
@@ -225,8 +244,7 @@ impl Bound {
         Ok(values)
     }
 
-    fn bytes(&self, dtype: DType) -> Result<Bytes, String> {
-        let values = self.floats()?;
+    fn bytes(&self, values: Vec<f32>, dtype: DType) -> Result<Bytes, String> {
         if dtype == DType::F32 {
             return Ok(Bytes::from_elems(values));
         }

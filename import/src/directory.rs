@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::convert::{Binding, Bound, Precision, bind, check_schema};
 use crate::error::{Error, Problem, Result};
+use crate::large_pages;
 use crate::manifest::{FileEntry, Manifest, Origin, WeightSummary, sha256};
 use crate::model::{Model, WeightFile};
 use crate::quantize::Quantize;
@@ -166,15 +167,18 @@ fn write_weights(
     let bits = |t: &Bound| quantize.filter(|_| Quantize::applies(name, &t.name, &t.shape));
     let pack = |t: &&Bound| match bits(t) {
         Some(bits) => t.quantized(bits).to_vec(),
-        None => vec![t.pack(precision)],
+        None => vec![t.stored(precision)],
     };
     let tensors = bound.iter().flat_map(pack).collect();
     // The directory itself is temporary, so the file need not be.
-    Writer::new(tensors).write_to_file_in_place(&path).map_err(|e| Error::Target {
+    let draft = dir.join(format!("draft-{file}"));
+    Writer::new(tensors).write_to_file_in_place(&draft).map_err(|e| Error::Target {
         path: path.clone(),
         what: e.to_string(),
         hint: "Nothing was written; check the official file and the free disk space".into(),
     })?;
+    large_pages::copy(&draft, &path).map_err(Error::io("write", &path))?;
+    std::fs::remove_file(&draft).map_err(Error::io("remove", &draft))?;
     let size = |shape: &[usize]| shape.iter().product::<usize>();
     let dtype = |t: &&Bound| match bits(t) {
         Some(bits) => bits.name().to_string(),

@@ -9,11 +9,13 @@ pub mod config;
 mod convert;
 mod directory;
 mod error;
+mod large_pages;
 mod layout;
 mod manifest;
 mod model;
 mod official;
 mod ops;
+mod panels;
 #[cfg(feature = "pull")]
 pub mod pull;
 mod quantize;

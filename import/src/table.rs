@@ -163,6 +163,8 @@ pub struct Planned {
     /// Used in place of `op` and `inputs` by a file in which weight norm is already removed, or kept in PyTorch's newer
     /// form.
     pub alternatives: Vec<(Op, Vec<String>)>,
+    /// Whether it is the weight `[inputs, outputs]` of a linear layer.
+    pub linear: bool,
 }
 
 /// A table expanded with sizes.
@@ -209,6 +211,7 @@ impl Table {
             op,
             inputs: vec![format!("{from}.{key}")],
             alternatives: Vec::new(),
+            linear: false,
         };
         let weight_norm = |then: Op| Planned {
             alternatives: vec![
@@ -224,14 +227,17 @@ impl Table {
             op: Op::WeightNorm(Box::new(then)),
             name: format!("{to}.weight"),
             inputs: vec![format!("{from}.weight_g"), format!("{from}.weight_v")],
+            linear: false,
         };
+        let linear = |planned: Planned| Planned { linear: true, ..planned };
         match layer.kind {
-            Kind::Linear => out.push(one("weight", Op::Transpose, "weight")),
-            Kind::LinearT | Kind::Conv => out.push(one("weight", Op::Copy, "weight")),
-            Kind::Conv1 => out.push(one("weight", Op::PointwiseTranspose, "weight")),
-            Kind::WeightNormLinear => out.push(weight_norm(Op::Transpose)),
+            Kind::Linear => out.push(linear(one("weight", Op::Transpose, "weight"))),
+            Kind::LinearT => out.push(linear(one("weight", Op::Copy, "weight"))),
+            Kind::Conv => out.push(one("weight", Op::Copy, "weight")),
+            Kind::Conv1 => out.push(linear(one("weight", Op::PointwiseTranspose, "weight"))),
+            Kind::WeightNormLinear => out.push(linear(weight_norm(Op::Transpose))),
             Kind::WeightNormConv => out.push(weight_norm(Op::Copy)),
-            Kind::WeightNormConv1 => out.push(weight_norm(Op::PointwiseTranspose)),
+            Kind::WeightNormConv1 => out.push(linear(weight_norm(Op::PointwiseTranspose))),
             Kind::Norm => {
                 out.push(one("gamma", Op::Copy, "weight"));
                 if layer.bias {
@@ -251,7 +257,7 @@ impl Table {
                     _ => return Err(self.wrong(format!("{from}: `op` and `shape` together"))),
                 };
                 let inputs = vec![from.to_string()];
-                out.push(Planned { name: to.into(), op, inputs, alternatives: Vec::new() });
+                out.push(Planned { name: to.into(), op, inputs, alternatives: Vec::new(), linear: false });
                 return Ok(());
             }
             Kind::BatchNorm => {
@@ -266,7 +272,13 @@ impl Table {
                 for (suffix, op, inputs) in
                     [("scale", Op::BatchNormScale { eps }, scale), ("shift", Op::BatchNormShift { eps }, shift)]
                 {
-                    out.push(Planned { name: format!("{to}.{suffix}"), op, inputs, alternatives: Vec::new() });
+                    out.push(Planned {
+                        name: format!("{to}.{suffix}"),
+                        op,
+                        inputs,
+                        alternatives: Vec::new(),
+                        linear: false,
+                    });
                 }
                 return Ok(());
             }

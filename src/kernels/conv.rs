@@ -9,7 +9,7 @@ use burn::tensor::{Tensor, TensorData};
 use super::cpu::CpuKernels;
 use super::cpu::conv::{Shape, pack_weight};
 use super::cpu::{conv_transpose, winograd};
-use super::linear::halves;
+use super::panels::halves;
 use super::{WeightType, on_cpu};
 
 /// A [`Conv1d`] (odd kernel, stride 1, one group, same length) whose weights lie in the order in which the CPU kernel

@@ -1,15 +1,11 @@
 //! Products with a weight that lies in the order in which it is read.
 use burn::backend::Dispatch;
-use burn::tensor::ops::PadMode;
-use burn::tensor::{DType, Tensor, TensorData};
-use half::f16;
-use half::slice::HalfFloatSliceExt;
-use rayon::prelude::*;
+use burn::tensor::{DType, Device, Tensor, TensorData};
 
 use super::Activation;
-use super::cpu::linear::PANEL;
 use super::cpu::{CpuKernels, is_at_points, winograd_rows};
 use super::on_cpu;
+use super::panels::{PANEL, halves, pairs, to_panels};
 
 /// The type in which weights are kept. On the CPU products are f32; a GPU multiplies in this type, and everything else
 /// there (norms, softmax, sums of residuals, convolutions with kernels of several frames) is f32.
@@ -48,36 +44,33 @@ impl WeightType {
 pub fn pack_linear<const D: usize>(weight: Tensor<D>, kept: WeightType) -> Tensor<D> {
     let dims = weight.dims();
     let (inputs, outputs) = (dims[0], dims[D - 1]);
-    let panels = outputs.div_ceil(PANEL);
     let device = weight.device();
-    let weight = weight.reshape([inputs, outputs]);
-    let padded = match panels * PANEL - outputs {
-        0 => weight,
-        rest => Tensor::cat(vec![weight, Tensor::zeros([inputs, rest], &device)], 1),
-    };
-    let mut panels = padded.reshape([inputs, panels, PANEL]).swap_dims(0, 1);
-    if kept == WeightType::Bf16 {
-        panels = panels.pad([(0, inputs % 2), (0, 0)], PadMode::Constant(0.0));
-        let [count, even, _] = panels.dims();
-        panels = panels.reshape([count, even / 2, 2, PANEL]).swap_dims(2, 3).reshape([count, even, PANEL]);
-    }
-    // Through the host: a permuted view would be copied again by every call.
-    let mut data = panels.into_data();
-    let mut shape = [1; D];
-    shape[D - 1] = data.num_elements();
-    if kept == WeightType::F16 && data.dtype() == DType::F32 {
-        data = TensorData::new(halves(data.as_slice().unwrap_or_default()), data.shape().clone());
-    }
-    Tensor::<3>::from_data(data, (&device, kept.dtype())).reshape(shape)
+    let rows = weight.into_data().convert::<f32>();
+    let panels = to_panels(rows.as_slice().unwrap_or_default(), inputs, outputs);
+    drop(rows);
+    in_one_row(kept_panels(panels, inputs, kept), &device)
 }
 
-/// Rounded to half precision, by the processor's own instruction where it has one.
-pub(super) fn halves(values: &[f32]) -> Vec<f16> {
-    const CHUNK: usize = 1 << 14;
-    let mut halves = vec![f16::ZERO; values.len()];
-    let chunks = halves.par_chunks_mut(CHUNK).zip(values.par_chunks(CHUNK));
-    chunks.for_each(|(halves, values)| halves.convert_from_f32_slice(values));
-    halves
+/// Panels in the type in which they are kept.
+pub fn kept_panels(panels: Vec<f32>, inputs: usize, kept: WeightType) -> TensorData {
+    let length = panels.len();
+    match kept {
+        WeightType::F32 => TensorData::new(panels, [length]),
+        WeightType::F16 => TensorData::new(halves(&panels), [length]),
+        WeightType::Bf16 => {
+            let pairs = pairs(&panels, inputs);
+            let length = pairs.len();
+            TensorData::new(pairs, [length])
+        }
+    }
+}
+
+/// A packed weight of any rank, in its own type.
+pub fn in_one_row<const D: usize>(data: TensorData, device: &Device) -> Tensor<D> {
+    let mut shape = [1; D];
+    shape[D - 1] = data.num_elements();
+    let dtype = data.dtype();
+    Tensor::<1>::from_data(data, (device, dtype)).reshape(shape)
 }
 
 /// `x · weight + bias` for a weight of [`pack_linear`]: `[.., inputs]` -> `[.., outputs]`, after `then` if there is one.

@@ -11,6 +11,7 @@ mod decode;
 mod depthwise;
 mod linear;
 mod norm;
+mod panels;
 mod plane;
 mod pool;
 mod probe;
@@ -34,8 +35,11 @@ pub use conv::{PackedConv, PackedConvTranspose};
 pub use cpu::level::{Level, levels, limit as limit_level};
 pub use decode::{CachedRows, RowTables};
 pub use depthwise::depthwise;
-pub use linear::{WeightType, pack_linear, pack_windows, packed_linear, packed_linear_add, packed_windows};
+pub use linear::{
+    WeightType, in_one_row, kept_panels, pack_linear, pack_windows, packed_linear, packed_linear_add, packed_windows,
+};
 pub use norm::{Statistics, modulated_norm};
+pub use panels::{from_panels, panel_shape};
 pub use plane::{PlaneShape, pack_plane, packed_plane};
 pub use pool::in_pool;
 pub use probe::product_seconds;

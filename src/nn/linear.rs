@@ -13,6 +13,9 @@ use crate::kernels::{
     packed_linear_add, packed_windows, quantized_linear, quantized_linear_add,
 };
 
+/// What a module's mappers and visitors are told that they are in when it is a [`Linear`].
+pub const LINEAR: &str = "Struct:Linear";
+
 /// Sizes of a [`Linear`].
 #[derive(Debug, Clone)]
 pub struct LinearConfig {
@@ -275,7 +278,7 @@ enum Layer {
 impl ModuleMapper for Packer {
     fn enter_module(&mut self, name: &str, container: &str) {
         let layer = match container {
-            "Struct:Linear" => Layer::Linear,
+            LINEAR => Layer::Linear,
             "Struct:SplitLinear" => Layer::SplitLinear,
             "Struct:TimeConv" => Layer::TimeConv,
             "Struct:PlaneWeight" => Layer::Plane,
@@ -294,8 +297,10 @@ impl ModuleMapper for Packer {
                 param.map(|weight| weight.cast(self.kept.dtype()))
             }
             // An empty weight is one that `quantize` has replaced.
-            Some((name, Layer::Linear)) if name == "weight" && param.shape().num_elements() > 0 => {
-                param.map(|weight| pack_linear(weight, self.kept))
+            Some((name, Layer::Linear)) if name == "weight" && param.lazy_shape().num_elements() > 0 => {
+                let plain = param.lazy_shape();
+                // Others are packed in their file.
+                param.map(|weight| if weight.shape() == plain { pack_linear(weight, self.kept) } else { weight })
             }
             Some((name, Layer::TimeConv)) if name == "weight" => param.map(|weight| pack_windows(weight, self.kept)),
             Some((name, Layer::Plane)) if name == "weight" && self.on_cpu => {

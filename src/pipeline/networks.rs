@@ -89,16 +89,18 @@ impl Networks {
         let gpt_file = WeightFile::open(files, "gpt.bpk")?;
         let bits = precision.gpt.or_else(|| gpt_file.bits().filter(|_| on_cpu(device)));
         let gpt = || {
-            gpt_file.load(config.gpt.init(device), |gpt| match bits {
-                Some(bits) => pack(gpt.quantize(bits), kept, device),
-                None => pack(gpt, kept, device),
-            })
+            let gpt = config.gpt.init(device);
+            match bits {
+                Some(bits) => gpt_file.load(gpt, |gpt| pack(gpt.quantize(bits), kept, device)),
+                None => gpt_file.packed(kept).load(gpt, |gpt| pack(gpt, kept, device)),
+            }
         };
         let w2v_bert = || {
-            WeightFile::open(files, "w2v_bert.bpk")?.load(config.w2v_bert.init(device), |network| match bits {
-                Some(_) => pack(network.quantize(Bits::Eight), kept, device),
-                None => pack(network, kept, device),
-            })
+            let (file, network) = (WeightFile::open(files, "w2v_bert.bpk")?, config.w2v_bert.init(device));
+            match bits {
+                Some(_) => file.load(network, |network| pack(network.quantize(Bits::Eight), kept, device)),
+                None => file.packed(kept).load(network, |network| pack(network, kept, device)),
+            }
         };
         let s2mel = || load_packed(config.s2mel.init(device), files, "s2mel.bpk", kept, device);
         let vocoder = || Vocoder::load(WeightFile::open(files, "bigvgan.bpk")?, &config.bigvgan, kept, device);
@@ -155,7 +157,7 @@ impl Networks {
 
 /// A network with its linear layers packed.
 fn load_packed<M: Module>(network: M, files: &ModelFiles, name: &str, kept: WeightType, device: &Device) -> Result<M> {
-    WeightFile::open(files, name)?.load(network, |network| pack(network, kept, device))
+    WeightFile::open(files, name)?.packed(kept).load(network, |network| pack(network, kept, device))
 }
 
 /// The vocoder in the form that is fastest on its device.

@@ -39,10 +39,11 @@ pub(super) async fn read(
     })?;
     let file = WeightFile::open(files, "qwen.bpk")?;
     let bits = bits.or_else(|| file.bits().filter(|_| on_cpu(device)));
-    let model: Qwen = file.load(config.init(device), |model: Qwen| match bits {
-        Some(bits) => pack(model.quantize(bits), WeightType::F16, device),
-        None => pack(model, WeightType::F16, device),
-    })?;
+    let (model, kept) = (config.init(device), WeightType::F16);
+    let model: Qwen = match bits {
+        Some(bits) => file.load(model, |model: Qwen| pack(model.quantize(bits), kept, device))?,
+        None => file.packed(kept).load(model, |model| pack(model, kept, device))?,
+    };
     let text: String = text.chars().take(MAX_TEXT).collect();
     let prompt = tokenizer.encode(emotion_text::prompt(&text), false).map_err(|e| failed(e.to_string()))?;
     if let Some(id) = prompt.get_ids().iter().find(|id| **id as usize >= config.vocabulary) {

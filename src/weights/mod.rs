@@ -3,6 +3,7 @@
 //! A file must hold exactly the parameters of its module, each with exactly its shape: missing, unused and mis-shaped
 //! tensors are all collected and reported together. Nothing is ever filled in.
 mod manifest;
+mod mapped;
 mod stored;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -10,18 +11,21 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use burn_pack::{Bytes, Reader, Tensor as PackTensor};
 
-use crate::kernels::Bits;
+use crate::kernels::{Bits, WeightType, in_one_row, on_cpu};
+use crate::nn::linear::LINEAR;
 use crate::{Error, ModelFiles, Result};
+use mapped::Mapped;
 use stored::{Stored, collect};
 
 pub use manifest::{FileEntry, Manifest, Origin, WeightSummary};
 
 /// Loads `path` into `module`, whose parameters are still lazy and therefore cost nothing.
 ///
-/// The file is read completely: later changes to it do not reach the module. Weights in fewer bits are widened to f32.
+/// The file is read completely: later changes to it do not reach the module. Weights in fewer bits are widened to f32, those
+/// in panels put into rows.
 pub fn load<M: Module>(module: M, path: &Path) -> Result<M> {
     let tensors = Reader::from_file_exact(path).and_then(Reader::into_tensors).map_err(|e| unreadable(path, &e))?;
     apply(module, tensors).map_err(|problems| Error::Weights { path: path.to_path_buf(), problems })
@@ -36,6 +40,13 @@ pub fn load_file<M: Module>(module: M, files: &ModelFiles, name: &str) -> Result
 pub struct WeightFile {
     path: PathBuf,
     tensors: Vec<PackTensor>,
+    packed: Option<Packed>,
+}
+
+/// How the weights of linear layers are asked for on the CPU.
+struct Packed {
+    kept: WeightType,
+    mapped: Option<Mapped>,
 }
 
 impl WeightFile {
@@ -49,7 +60,7 @@ impl WeightFile {
             }
         };
         let tensors = reader.and_then(Reader::into_tensors).map_err(|e| unreadable(&path, &e))?;
-        Ok(Self { path, tensors })
+        Ok(Self { path, tensors, packed: None })
     }
 
     /// The bits in which its quantised weights are stored, if it has such.
@@ -57,10 +68,19 @@ impl WeightFile {
         self.tensors.iter().find_map(|tensor| stored::bits(tensor.dtype))
     }
 
+    /// Weights of linear layers that lie in panels are to stay so on the CPU, as [`pack`](crate::nn::linear::pack) makes them of
+    /// others. Those that lie in the file as they are `kept` stay there, which nobody may then change as long as the module
+    /// lives: it may be replaced by another.
+    pub fn packed(self, kept: WeightType) -> Self {
+        let mapped = Mapped::open(&self.path);
+        Self { packed: Some(Packed { kept, mapped }), ..self }
+    }
+
     /// As [`load`], brought into another form by `form`, which gets a module whose parameters are read one by one as they
     /// are asked for: a form of fewer bits is never in memory together with the whole of the plain one.
     pub fn load<M: Module, N: Module>(self, module: M, form: impl FnOnce(M) -> N) -> Result<N> {
-        apply_as(module, self.tensors, form).map_err(|problems| Error::Weights { path: self.path, problems })
+        let Self { path, tensors, packed } = self;
+        apply_as(module, tensors, packed, form).map_err(|problems| Error::Weights { path, problems })
     }
 }
 
@@ -74,12 +94,13 @@ fn unreadable(path: &Path, e: &burn_pack::Error) -> Error {
 
 /// Puts `tensors` into `module`; on any mismatch returns every problem found and no module.
 pub fn apply<M: Module>(module: M, tensors: Vec<PackTensor>) -> Result<M, Vec<String>> {
-    apply_as(module, tensors, |module| module)
+    apply_as(module, tensors, None, |module| module)
 }
 
 fn apply_as<M: Module, N: Module>(
     module: M,
     tensors: Vec<PackTensor>,
+    packed: Option<Packed>,
     form: impl FnOnce(M) -> N,
 ) -> Result<N, Vec<String>> {
     let expected = schema(&module);
@@ -90,7 +111,14 @@ fn apply_as<M: Module, N: Module>(
     }
     let failures = Failures::default();
     let stored = stored.into_iter().map(|tensor| (tensor.name().to_string(), tensor)).collect();
-    let module = form(module.map(&mut Filler { stored, path: Vec::new(), failures: failures.clone() }));
+    let packed = packed.map(Arc::new);
+    let module = form(module.map(&mut Filler {
+        stored,
+        packed,
+        path: Vec::new(),
+        linear: Vec::new(),
+        failures: failures.clone(),
+    }));
     // What `form` has not asked for is read now, not in the middle of a synthesis.
     module.visit(&mut Reading);
     let failures = std::mem::take(&mut *failures.lock().unwrap_or_else(PoisonError::into_inner));
@@ -103,31 +131,42 @@ type Failures = Arc<Mutex<Vec<String>>>;
 /// Makes every parameter one that is read from its file when it is first asked for.
 struct Filler {
     stored: HashMap<String, Stored>,
+    packed: Option<Arc<Packed>>,
     path: Vec<String>,
+    /// Of the path, whether it is in a linear layer.
+    linear: Vec<bool>,
     failures: Failures,
 }
 
 impl ModuleMapper for Filler {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
+    fn enter_module(&mut self, name: &str, container_type: &str) {
         self.path.push(name.to_string());
+        self.linear.push(container_type == LINEAR);
     }
 
     fn exit_module(&mut self, _name: &str, _container_type: &str) {
         self.path.pop();
+        self.linear.pop();
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         // All names have been compared with those of the module.
         let Some(stored) = self.stored.remove(&self.path.join(".")) else { return param };
         let (device, shape, failures) = (param.lazy_device(), param.lazy_shape(), self.failures.clone());
+        let in_linear = self.linear.last().is_some_and(|linear| *linear);
+        let packed = self.packed.clone().filter(|_| in_linear && on_cpu(&device));
         let of_file = shape.clone();
         let read = move |device: &Device, _: bool| {
-            let values = stored.floats(of_file.clone()).unwrap_or_else(|what| {
+            let panels = packed.and_then(|packed| stored.panels(packed.kept, packed.mapped.as_ref()));
+            let tensor = match panels {
+                Some(panels) => panels.map(|panels| in_one_row(panels, device)),
+                None => stored.floats(of_file.clone()).map(|values| Tensor::from_data(values, device)),
+            };
+            tensor.unwrap_or_else(|what| {
                 failures.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{}: {what}", stored.name()));
                 // Is thrown away with the module.
-                TensorData::zeros::<f32, _>(of_file)
-            });
-            Tensor::from_data(values, device)
+                Tensor::zeros(of_file, device)
+            })
         };
         Param::uninitialized(param.id, read, device, false, shape)
     }
@@ -186,4 +225,116 @@ fn mismatches(expected: &BTreeMap<String, Vec<usize>>, stored: &[Stored]) -> Vec
     let missing = expected.iter().filter(|(name, _)| !names.contains(name.as_str()));
     problems.extend(missing.map(|(name, shape)| format!("missing: {name} {shape:?}")));
     problems
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::nn::Initializer;
+    use burn::tensor::DType;
+    use burn_pack::Writer;
+    use half::f16;
+
+    use super::*;
+    use crate::nn::linear::{Linear, LinearConfig, pack};
+
+    const INPUTS: usize = 5;
+    const OUTPUTS: usize = 50;
+
+    #[derive(Module, Debug)]
+    struct Model {
+        layer: Linear,
+        table: Param<Tensor<2>>,
+    }
+
+    fn model(device: &Device) -> Model {
+        let layer = LinearConfig::new(INPUTS, OUTPUTS).with_bias(false).init(device);
+        Model { layer, table: Initializer::Zeros.init([INPUTS, OUTPUTS], device) }
+    }
+
+    /// The weight's value, exact in half precision.
+    fn value(input: usize, output: usize) -> f32 {
+        (input * OUTPUTS + output) as f32 / 8.0 - 12.0
+    }
+
+    fn tensor(name: &str, dtype: DType, shape: &[usize], value: impl Fn(usize) -> f32) -> PackTensor {
+        let values: Vec<f32> = (0..shape.iter().product()).map(value).collect();
+        let bytes = match dtype {
+            DType::F16 => Bytes::from_elems(values.into_iter().map(f16::from_f32).collect()),
+            _ => Bytes::from_elems(values),
+        };
+        PackTensor::new(name.into(), dtype, shape.to_vec(), None, bytes)
+    }
+
+    fn table() -> PackTensor {
+        tensor("table", DType::F32, &[INPUTS, OUTPUTS], |at| at as f32)
+    }
+
+    fn rows(path: &Path, dtype: DType) {
+        let weight = tensor("layer.weight", dtype, &[INPUTS, OUTPUTS], |at| value(at / OUTPUTS, at % OUTPUTS));
+        Writer::new(vec![weight, table()]).overwrite(true).write_to_file(path).unwrap();
+    }
+
+    fn panels(path: &Path, dtype: DType, inputs: usize) {
+        let weight = tensor("layer.weight.panels", dtype, &[2, inputs, 48], |at| {
+            match (at / 48 % inputs, at / 48 / inputs * 48 + at % 48) {
+                (_, output) if output >= OUTPUTS => 0.0,
+                (input, output) => value(input, output),
+            }
+        });
+        Writer::new(vec![weight, table()]).overwrite(true).write_to_file(path).unwrap();
+    }
+
+    fn output(model: &Model) -> Vec<f32> {
+        let x = Tensor::<1>::from_floats([1.0, -0.5, 2.0, 0.25, 3.0], &model.layer.device()).reshape([1, INPUTS]);
+        model.layer.forward(x).into_data().iter().collect()
+    }
+
+    #[test]
+    fn panels_are_what_packing_makes_of_rows() {
+        let directory = tempfile::tempdir().unwrap();
+        let [in_rows, in_panels] = ["rows.bpk", "panels.bpk"].map(|name| directory.path().join(name));
+        let files = ModelFiles::from(directory.path());
+        let device = Device::flex();
+        for stored in [DType::F32, DType::F16] {
+            for kept in [WeightType::F32, WeightType::F16, WeightType::Bf16] {
+                rows(&in_rows, stored);
+                panels(&in_panels, stored, INPUTS);
+                let open = |name| WeightFile::open(&files, name).unwrap();
+                let plain = open("rows.bpk").load(model(&device), |model| pack(model, kept, &device)).unwrap();
+                let load = |file: WeightFile| file.load(model(&device), |model| pack(model, kept, &device)).unwrap();
+                let (packed, unpacked) = (load(open("panels.bpk").packed(kept)), load(open("panels.bpk")));
+                assert_eq!(output(&packed), output(&plain), "{stored:?} kept as {kept:?}");
+                assert_eq!(output(&unpacked), output(&plain), "{stored:?} kept as {kept:?}");
+                let of_table: Vec<f32> = packed.table.val().into_data().iter().collect();
+                assert_eq!(of_table, plain.table.val().into_data().iter().collect::<Vec<f32>>());
+                // Another file in its place is not the one in use.
+                let before = output(&packed);
+                std::fs::remove_file(&in_panels).unwrap();
+                rows(&in_panels, DType::F16);
+                assert_eq!(output(&packed), before);
+            }
+        }
+    }
+
+    #[test]
+    fn panels_of_another_shape_are_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        panels(&directory.path().join("panels.bpk"), DType::F32, INPUTS + 1);
+        let files = ModelFiles::from(directory.path());
+        let file = WeightFile::open(&files, "panels.bpk").unwrap().packed(WeightType::F32);
+        let error = file.load(model(&Device::flex()), |model| model).unwrap_err();
+        let Error::Weights { problems, .. } = error else { panic!("expected a list of problems, got {error}") };
+        assert_eq!(problems, ["wrong shape: layer.weight: expected [5, 50], got [2, 6, 48]"]);
+    }
+
+    /// Every weight of a linear layer once: row by row, or in panels.
+    #[test]
+    fn a_weight_in_both_orders_is_refused() {
+        let (stored, problems) = collect(vec![
+            tensor("layer.weight", DType::F32, &[INPUTS, OUTPUTS], |_| 0.0),
+            tensor("layer.weight.panels", DType::F32, &[2, INPUTS, 48], |_| 0.0),
+        ]);
+        assert_eq!(problems, ["stored twice: layer.weight"]);
+        assert_eq!(stored.len(), 2);
+    }
 }

@@ -1,4 +1,7 @@
-//! One weight as it lies in a file: as floating-point numbers, or as few bits with scales beside it.
+//! One weight as it lies in a file: as floating-point numbers, row by row or in panels, or as few bits with scales beside it.
+//!
+//! `NAME.panels` `[panels, inputs, 48]` holds a weight `[inputs, outputs]` in the order in which a CPU's products read it
+//! (all inputs of 48 outputs, then those of the next 48, zeros beyond the last), which can use the file as it lies.
 //!
 //! `NAME` of type i8 `[inputs, outputs]` holds eight bits, of type u8 `[inputs / 2, outputs]` four: an even input in the
 //! low half of a byte, the odd one after it in the high half, both with 8 added. `NAME.scales` `[inputs / 32, outputs]`
@@ -10,7 +13,9 @@ use burn_pack::{Bytes, Tensor as PackTensor};
 use half::{bf16, f16};
 use rayon::prelude::*;
 
-use crate::kernels::Bits;
+use crate::kernels::{Bits, WeightType, from_panels, kept_panels, panel_shape};
+
+use super::mapped::Mapped;
 
 /// Inputs that share a scale.
 const GROUP: usize = 32;
@@ -18,13 +23,23 @@ const GROUP: usize = 32;
 const OFFSET: i32 = 8;
 /// Name of a weight's scales behind its own.
 const SCALES: &str = ".scales";
+/// And of the weight itself, where it lies in panels.
+const PANELS: &str = ".panels";
 /// Elements that a task converts: long enough to be worth a task.
 const CHUNK: usize = 1 << 16;
 
 /// A weight and, where it has such, its scales.
 pub struct Stored {
+    /// Of the parameter.
+    name: String,
     values: PackTensor,
-    scales: Option<PackTensor>,
+    layout: Layout,
+}
+
+enum Layout {
+    Rows,
+    Panels,
+    FewBits { scales: PackTensor },
 }
 
 /// Bits of a weight of this type.
@@ -45,20 +60,24 @@ pub fn collect(tensors: Vec<PackTensor>) -> (Vec<Stored>, Vec<String>) {
     let mut stored: Vec<Stored> = Vec::new();
     let mut seen = HashSet::new();
     for tensor in tensors {
-        if !seen.insert(tensor.name.clone()) {
-            problems.push(format!("stored twice: {}", tensor.name));
+        let in_panels = tensor.name.strip_suffix(PANELS).filter(|_| tensor.shape.num_dims() == 3);
+        let name = in_panels.unwrap_or(&tensor.name).to_string();
+        if !seen.insert(name.clone()) {
+            problems.push(format!("stored twice: {name}"));
         }
-        match tensor.name.strip_suffix(SCALES).filter(|weight| quantized.contains(*weight)) {
+        match name.strip_suffix(SCALES).filter(|weight| quantized.contains(*weight)) {
             Some(weight) => {
                 scales.insert(weight.to_string(), tensor);
             }
-            None => stored.push(Stored { values: tensor, scales: None }),
+            None => {
+                let layout = if in_panels.is_some() { Layout::Panels } else { Layout::Rows };
+                stored.push(Stored { name, values: tensor, layout });
+            }
         }
     }
-    for tensor in &mut stored {
-        let Stored { values, scales: of_values } = tensor;
+    for Stored { values, layout, .. } in &mut stored {
         match (values.dtype, bits(values.dtype), scales.remove(&values.name)) {
-            (_, Some(_), Some(scales)) if scales.dtype == DType::F32 => *of_values = Some(scales),
+            (_, Some(_), Some(scales)) if scales.dtype == DType::F32 => *layout = Layout::FewBits { scales },
             (_, Some(_), Some(scales)) => {
                 problems.push(format!("wrong type: {}: expected f32, got {:?}", scales.name, scales.dtype))
             }
@@ -75,7 +94,7 @@ pub fn collect(tensors: Vec<PackTensor>) -> (Vec<Stored>, Vec<String>) {
 
 impl Stored {
     pub fn name(&self) -> &str {
-        &self.values.name
+        &self.name
     }
 
     /// As it is stored.
@@ -85,33 +104,66 @@ impl Stored {
 
     /// Whether it is a weight of this shape.
     pub fn fits(&self, shape: &[usize]) -> bool {
-        let (Some(scales), [inputs, outputs]) = (&self.scales, shape) else { return self.shape() == shape };
-        let rows = match bits(self.values.dtype) {
-            Some(Bits::Four) => inputs.div_ceil(2),
-            _ => *inputs,
+        match (&self.layout, shape) {
+            (Layout::Panels, &[inputs, outputs]) => self.shape() == panel_shape(inputs, outputs),
+            (Layout::FewBits { scales }, &[inputs, outputs]) => {
+                let rows = match bits(self.values.dtype) {
+                    Some(Bits::Four) => inputs.div_ceil(2),
+                    _ => inputs,
+                };
+                self.shape() == [rows, outputs] && scales.shape.to_vec() == [inputs.div_ceil(GROUP), outputs]
+            }
+            (Layout::Rows, _) => self.shape() == shape,
+            _ => false,
+        }
+    }
+
+    /// Its panels as they are `kept`, if it is stored so: those of `mapped` where they need no change, and else read from the
+    /// file.
+    pub fn panels(&self, kept: WeightType, mapped: Option<&Mapped>) -> Option<Result<TensorData, String>> {
+        match self.layout {
+            Layout::Panels => Some(self.read_panels(kept, mapped)),
+            _ => None,
+        }
+    }
+
+    fn read_panels(&self, kept: WeightType, mapped: Option<&Mapped>) -> Result<TensorData, String> {
+        let as_it_lies = match kept {
+            WeightType::F32 => self.values.dtype == DType::F32,
+            WeightType::F16 => self.values.dtype == DType::F16,
+            // Pairs of inputs lie side by side there.
+            WeightType::Bf16 => false,
         };
-        self.shape() == [rows, *outputs] && scales.shape.to_vec() == [inputs.div_ceil(GROUP), *outputs]
+        if let (true, Some(mapped)) = (as_it_lies, mapped) {
+            let shape = Shape::new([self.values.shape.num_elements()]);
+            return Ok(TensorData::from_bytes(mapped.tensor(&self.values.name)?, shape, self.values.dtype));
+        }
+        let inputs = self.values.shape[1];
+        let bytes = self.values.to_bytes().map_err(|e| e.to_string())?;
+        Ok(kept_panels(widened(read(&bytes)?, self.values.dtype), inputs, kept))
     }
 
     /// Its values as f32, row by row, read from the file.
     pub fn floats(&self, shape: Shape) -> Result<TensorData, String> {
         let owner = self.values.to_bytes().map_err(|e| e.to_string())?;
         let bytes = read(&owner)?;
-        let Some(scales) = &self.scales else {
-            let values = match self.values.dtype {
-                DType::F16 => convert(bytes, |b| f16::from_le_bytes(b).to_f32()),
-                DType::BF16 => convert(bytes, |b| bf16::from_le_bytes(b).to_f32()),
-                // What was read is what is wanted: half a gigabyte less for a moment, of the largest weight. A part of a
-                // file in memory would keep all of it there.
-                _ if owner.property() == AllocationProperty::File
+        let scales = match &self.layout {
+            // What was read is what is wanted: half a gigabyte less for a moment, of the largest weight. A part of a
+            // file in memory would keep all of it there.
+            Layout::Rows
+                if self.values.dtype == DType::F32
+                    && owner.property() == AllocationProperty::File
                     && cfg!(target_endian = "little")
                     && bytes.as_ptr().cast::<f32>().is_aligned() =>
-                {
-                    return Ok(TensorData::from_bytes(owner, shape, DType::F32));
-                }
-                _ => convert(bytes, f32::from_le_bytes),
-            };
-            return Ok(TensorData::new(values, shape));
+            {
+                return Ok(TensorData::from_bytes(owner, shape, DType::F32));
+            }
+            Layout::Rows => return Ok(TensorData::new(widened(bytes, self.values.dtype), shape)),
+            Layout::Panels => {
+                let panels = widened(bytes, self.values.dtype);
+                return Ok(TensorData::new(from_panels(&panels, shape[0], shape[1]), shape));
+            }
+            Layout::FewBits { scales } => scales,
         };
         let outputs = scales.shape[1];
         let scales = scales.to_bytes().map_err(|e| e.to_string())?;
@@ -125,6 +177,15 @@ impl Stored {
         // Behind an odd number of inputs of four bits there is one more.
         values.truncate(shape.num_elements());
         Ok(TensorData::new(values, shape))
+    }
+}
+
+/// Stored numbers as f32.
+fn widened(bytes: &[u8], dtype: DType) -> Vec<f32> {
+    match dtype {
+        DType::F16 => convert(bytes, |b| f16::from_le_bytes(b).to_f32()),
+        DType::BF16 => convert(bytes, |b| bf16::from_le_bytes(b).to_f32()),
+        _ => convert(bytes, f32::from_le_bytes),
     }
 }
 
