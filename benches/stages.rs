@@ -14,7 +14,7 @@ use indextts::models::bigvgan::{BigVganConfig, PackedBigVgan};
 use indextts::models::dit::DitConfig;
 use indextts::models::gpt::GptConfig;
 use indextts::models::w2v_bert::W2vBertConfig;
-use indextts::nn::linear::pack;
+use indextts::nn::linear::{FewBits, StoredBits, pack};
 use indextts::pipeline::decode::{DecodeOptions, decode, rng::seeded};
 use serde_json::{from_value, json};
 
@@ -86,7 +86,7 @@ fn gpt() {
     {
         let model = config.init(&device).map(&mut Random);
         let model = match bits {
-            Some(bits) => model.quantize(bits),
+            Some(bits) => model.quantize(FewBits::new(bits, &StoredBits::new())),
             None => model,
         };
         let model = pack(model, WeightType::F32, &device);

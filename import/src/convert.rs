@@ -26,7 +26,7 @@ pub struct Bound {
     /// Official keys, in the order the operation takes them.
     pub keys: Vec<String>,
     /// Whether it is the weight `[inputs, outputs]` of a linear layer.
-    linear: bool,
+    pub linear: bool,
     op: Op,
     inputs: Vec<SourceTensor>,
 }
@@ -189,46 +189,48 @@ impl Bound {
     /// The canonical tensor; its data are read and converted when the writer asks for them.
     pub fn pack(&self, precision: Precision) -> PackTensor {
         let dtype = self.dtype(precision);
-        let length = self.shape.iter().product::<usize>() * dtype.size();
-        let bound = self.clone();
-        PackTensor::deferred(self.name.clone(), dtype, self.shape.clone(), None, length, move || {
-            let values = bound.floats().map_err(burn_pack::Error::IoError)?;
-            bound.bytes(values, dtype).map_err(burn_pack::Error::IoError)
-        })
+        self.deferred(self.name.clone(), dtype, &self.shape, move |bound, values| bound.bytes(values, dtype))
     }
 
-    /// As [`Bound::pack`], of a linear layer's weight as `NAME.panels`: in the order in which processors read it, so that
-    /// they can use the file as it lies.
-    pub fn stored(&self, precision: Precision) -> PackTensor {
-        let (true, &[inputs, outputs]) = (self.linear, self.shape.as_slice()) else { return self.pack(precision) };
-        let dtype = self.dtype(precision);
-        let shape = panels::shape(inputs, outputs);
+    /// As [`Bound::pack`], as it is stored. The weight of a linear layer lies in the order in which processors read it, so that
+    /// they can use the file as it lies: as `NAME.panels`, or in few bits as `NAME.q8` or `NAME.q4` and `NAME.scales`.
+    pub fn stored(&self, precision: Precision, bits: Option<Quantize>) -> Vec<PackTensor> {
+        let (true, &[inputs, outputs]) = (self.linear, self.shape.as_slice()) else {
+            return vec![self.pack(precision)];
+        };
+        let name = |suffix: &str| format!("{}.{suffix}", self.name);
+        let Some(bits) = bits else {
+            let dtype = self.dtype(precision);
+            return vec![self.deferred(
+                name("panels"),
+                dtype,
+                &panels::shape(inputs, outputs),
+                move |bound, values| bound.bytes(panels::of_rows(&values, inputs, outputs), dtype),
+            )];
+        };
+        let [values, scales] = bits.shapes(inputs, outputs);
+        vec![
+            self.deferred(name(bits.name()), DType::U8, &values, move |_, weight| {
+                Ok(Bytes::from_elems(bits.round(&weight, inputs, outputs).0))
+            }),
+            self.deferred(name("scales"), DType::F16, &scales, move |_, weight| {
+                Ok(Bytes::from_elems(bits.round(&weight, inputs, outputs).1))
+            }),
+        ]
+    }
+
+    fn deferred(
+        &self,
+        name: String,
+        dtype: DType,
+        shape: &[usize],
+        bytes: impl Fn(&Self, Vec<f32>) -> Result<Bytes, String> + Send + Sync + 'static,
+    ) -> PackTensor {
         let length = shape.iter().product::<usize>() * dtype.size();
         let bound = self.clone();
-        PackTensor::deferred(format!("{}.panels", self.name), dtype, shape, None, length, move || {
-            let values = bound.floats().map_err(burn_pack::Error::IoError)?;
-            let values = panels::of_rows(&values, inputs, outputs);
-            bound.bytes(values, dtype).map_err(burn_pack::Error::IoError)
+        PackTensor::deferred(name, dtype, shape.to_vec(), None, length, move || {
+            bound.floats().and_then(|values| bytes(&bound, values)).map_err(burn_pack::Error::IoError)
         })
-    }
-
-    /// As [`Bound::pack`] in few bits: the values, and the scales beside them.
-    pub fn quantized(&self, bits: Quantize) -> [PackTensor; 2] {
-        let (inputs, outputs) = (self.shape[0], self.shape[1]);
-        let (dtype, values, scales) = bits.layout(inputs, outputs);
-        let length = |shape: [usize; 2], dtype: DType| shape.iter().product::<usize>() * dtype.size();
-        let (of_values, of_scales) = (self.clone(), self.clone());
-        let scales_name = format!("{}.scales", self.name);
-        let values = PackTensor::deferred(self.name.clone(), dtype, values, None, length(values, dtype), move || {
-            let weight = of_values.floats().map_err(burn_pack::Error::IoError)?;
-            Ok(bits.values(&weight, &bits.scales(&weight, outputs), outputs))
-        });
-        let length = length(scales, DType::F32);
-        let scales = PackTensor::deferred(scales_name, DType::F32, scales, None, length, move || {
-            let weight = of_scales.floats().map_err(burn_pack::Error::IoError)?;
-            Ok(Bytes::from_elems(bits.scales(&weight, outputs)))
-        });
-        [values, scales]
     }
 
     fn floats(&self) -> Result<Vec<f32>, String> {

@@ -164,12 +164,8 @@ fn write_weights(
     let file = format!("{name}.bpk");
     let path = dir.join(&file);
     let bound: Vec<_> = parts.iter().flat_map(|(_, b)| &b.tensors).collect();
-    let bits = |t: &Bound| quantize.filter(|_| Quantize::applies(name, &t.name, &t.shape));
-    let pack = |t: &&Bound| match bits(t) {
-        Some(bits) => t.quantized(bits).to_vec(),
-        None => vec![t.stored(precision)],
-    };
-    let tensors = bound.iter().flat_map(pack).collect();
+    let bits = |t: &Bound| quantize.filter(|_| t.linear).and_then(|bits| bits.of(name, &t.name));
+    let tensors = bound.iter().flat_map(|t| t.stored(precision, bits(t))).collect();
     // The directory itself is temporary, so the file need not be.
     let draft = dir.join(format!("draft-{file}"));
     Writer::new(tensors).write_to_file_in_place(&draft).map_err(|e| Error::Target {

@@ -2,7 +2,7 @@
 //! the next 48.
 
 /// Outputs side by side.
-const PANEL: usize = 48;
+pub const PANEL: usize = 48;
 
 /// `[panels, inputs, 48]`
 pub fn shape(inputs: usize, outputs: usize) -> [usize; 3] {

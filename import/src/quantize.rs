@@ -1,14 +1,17 @@
-//! Weights in eight or four bits.
+//! Weights in eight or four bits, in the order in which a processor's product reads them.
 //!
 //! 32 inputs of an output share a scale: the largest of them becomes 127, or -8 in four bits, whose range reaches one step
-//! further below zero than above (its scale is negative where the largest is positive). So a weight that is restored and
+//! further below zero than above. Scales are negative where that takes another sign. So a weight that is restored and
 //! rounded again by the same rule is the same.
-use burn_pack::{Bytes, DType};
 use half::f16;
+
+use crate::panels::PANEL;
 
 /// Inputs that share a scale.
 const GROUP: usize = 32;
-/// Programs keep scales in half precision, in units of this: a scale is rounded so here, too, and values against it.
+/// Inputs that one instruction multiplies and sums: their bytes lie side by side.
+const QUAD: usize = 4;
+/// Scales are kept in half precision, in units of this; values are rounded against what is kept.
 const UNIT: f32 = 1.0 / 1024.0;
 
 /// Bits of a stored weight.
@@ -26,51 +29,91 @@ impl Quantize {
         }
     }
 
-    /// Whether a weight is stored so: the linear layers of the GPT that decodes, and of the text-to-emotion model. All
+    /// The bits in which a linear layer's weight is stored where the GPT is in these: the layers of the GPT that decodes, and
+    /// of the text-to-emotion model, in the same; what hears the clip, whose errors every code would hear, in eight. All
     /// else is too small, or heard.
-    pub fn applies(file: &str, name: &str, shape: &[usize]) -> bool {
-        let layers: &[&str] = match file {
-            "gpt" => &["blocks.", "head."],
-            "qwen" => &["layers."],
-            _ => &[],
-        };
-        shape.len() == 2 && name.ends_with(".weight") && layers.iter().any(|layer| name.starts_with(layer))
-    }
-
-    /// Type and shape of the values of a weight `[inputs, outputs]`, and shape of its scales.
-    pub fn layout(self, inputs: usize, outputs: usize) -> (DType, [usize; 2], [usize; 2]) {
-        let scales = [inputs.div_ceil(GROUP), outputs];
-        match self {
-            Self::Q8 => (DType::I8, [inputs, outputs], scales),
-            Self::Q4 => (DType::U8, [inputs.div_ceil(2), outputs], scales),
+    pub fn of(self, file: &str, name: &str) -> Option<Self> {
+        let within = |parts: &[&str]| parts.iter().any(|part| name.contains(part));
+        match file {
+            "gpt" if name.starts_with("blocks.") || name.starts_with("head.") => Some(self),
+            "gpt" if within(&[".conformer.", ".perceiver."]) => Some(Self::Q8),
+            "qwen" if name.starts_with("layers.") => Some(self),
+            "w2v_bert" => Some(Self::Q8),
+            _ => None,
         }
     }
 
-    /// Scales `[inputs / 32, outputs]` of `weight` `[inputs, outputs]`.
-    pub fn scales(self, weight: &[f32], outputs: usize) -> Vec<f32> {
-        let limit = match self {
+    /// Shape of the values of a weight `[inputs, outputs]`, in bytes, and of its scales: `[panels, groups, bytes of a
+    /// group]` and `[panels, groups, 48]`.
+    pub fn shapes(self, inputs: usize, outputs: usize) -> [[usize; 3]; 2] {
+        let (panels, groups) = (outputs.div_ceil(PANEL), inputs.div_ceil(GROUP));
+        [[panels, groups, self.group_bytes()], [panels, groups, PANEL]]
+    }
+
+    fn group_bytes(self) -> usize {
+        match self {
+            Self::Q8 => GROUP * PANEL,
+            Self::Q4 => GROUP * PANEL / 2,
+        }
+    }
+
+    /// The stored value of a group's largest.
+    fn limit(self) -> f32 {
+        match self {
             Self::Q8 => 127.0,
             Self::Q4 => -8.0,
-        };
-        let mut scales = Vec::with_capacity(weight.len() / GROUP + outputs);
-        for group in weight.chunks(GROUP * outputs) {
-            let mut largest = vec![0f32; outputs];
-            for row in group.chunks_exact(outputs) {
-                for (largest, value) in largest.iter_mut().zip(row) {
-                    if value.abs() > largest.abs() {
-                        *largest = *value;
-                    }
-                }
-            }
-            scales.extend(largest.iter().map(|largest| {
-                let largest = if self == Self::Q8 { largest.abs() } else { *largest };
-                self.kept(largest / limit / UNIT).to_f32() * UNIT
-            }));
         }
-        scales
     }
 
-    /// In half precision: with eight bits not above what the largest asks for, with four not below, as programs do it.
+    /// What is added to a value, and the least and the most that is then stored.
+    fn range(self) -> [f32; 3] {
+        match self {
+            Self::Q8 => [128.0, 1.0, 255.0],
+            Self::Q4 => [8.0, 0.0, 15.0],
+        }
+    }
+
+    /// Values and scales of `weight` `[inputs, outputs]`.
+    pub fn round(self, weight: &[f32], inputs: usize, outputs: usize) -> (Vec<u8>, Vec<f16>) {
+        let [values, scales] = self.shapes(inputs, outputs).map(|shape| shape.iter().product());
+        let (mut values, mut scales) = (vec![0u8; values], vec![f16::ZERO; scales]);
+        let groups = inputs.div_ceil(GROUP).max(1);
+        let places = values.chunks_exact_mut(self.group_bytes()).zip(scales.chunks_exact_mut(PANEL)).enumerate();
+        for (index, (values, scales)) in places {
+            let (first, input) = (index / groups * PANEL, index % groups * GROUP);
+            let (width, rows) = (PANEL.min(outputs - first), GROUP.min(inputs - input));
+            let mut group = [[0f32; PANEL]; GROUP];
+            for (row, values) in group[..rows].iter_mut().zip(weight[input * outputs..].chunks_exact(outputs)) {
+                row[..width].copy_from_slice(&values[first..first + width]);
+            }
+            self.round_group(&group, values, scales);
+        }
+        (values, scales)
+    }
+
+    fn round_group(self, group: &[[f32; PANEL]; GROUP], values: &mut [u8], scales: &mut [f16]) {
+        let [offset, least, most] = self.range();
+        for (column, kept) in scales.iter_mut().enumerate() {
+            let of_column = || group.iter().map(|row| row[column]);
+            let largest = of_column().fold(0f32, |most, value| if value.abs() > most.abs() { value } else { most });
+            *kept = self.kept(largest / self.limit() / UNIT);
+            let scale = kept.to_f32() * UNIT;
+            let inverse = if scale == 0.0 { 0.0 } else { 1.0 / scale };
+            for (input, value) in of_column().enumerate() {
+                // To the even one of two that are as near, as programs that round while they load do it.
+                let byte = (value * inverse + offset).clamp(least, most).round_ties_even() as u8;
+                let (quad, lane) = (input / QUAD, input % QUAD);
+                // In four bits the second half of the quads lies in the high bits of the first.
+                let (quad, shift) = match self {
+                    Self::Q8 => (quad, 0),
+                    Self::Q4 => (quad % (GROUP / QUAD / 2), 4 * (quad / (GROUP / QUAD / 2))),
+                };
+                values[(quad * PANEL + column) * QUAD + lane] |= byte << shift;
+            }
+        }
+    }
+
+    /// In half precision: with eight bits not above what the largest asks for, with four not below.
     fn kept(self, scale: f32) -> f16 {
         let exact = scale.clamp(-6.0e4, 6.0e4);
         let near = f16::from_f32(exact);
@@ -78,38 +121,6 @@ impl Quantize {
             Self::Q8 if near.to_f32().abs() > exact.abs() => f16::from_bits(near.to_bits() - 1),
             Self::Q4 if near.to_f32().abs() < exact.abs() => f16::from_bits(near.to_bits() + 1),
             _ => near,
-        }
-    }
-
-    /// The values of `weight` `[inputs, outputs]` under its `scales`.
-    pub fn values(self, weight: &[f32], scales: &[f32], outputs: usize) -> Bytes {
-        let rounded = |input: usize, output: usize, value: f32| {
-            let scale = scales[input / GROUP * outputs + output];
-            if scale == 0.0 { 0 } else { (value / scale).round() as i32 }
-        };
-        let rows = weight.chunks_exact(outputs).enumerate();
-        match self {
-            Self::Q8 => {
-                let mut values: Vec<i8> = Vec::with_capacity(weight.len());
-                for (input, row) in rows {
-                    values.extend(row.iter().enumerate().map(|(o, v)| rounded(input, o, *v).clamp(-127, 127) as i8));
-                }
-                Bytes::from_elems(values)
-            }
-            Self::Q4 => {
-                let inputs = weight.len() / outputs.max(1);
-                // Zero is 8.
-                let mut values = vec![0x88u8; inputs.div_ceil(2) * outputs];
-                for (input, row) in rows {
-                    let bytes = &mut values[input / 2 * outputs..][..outputs];
-                    let shift = 4 * (input % 2);
-                    for (output, (byte, value)) in bytes.iter_mut().zip(row).enumerate() {
-                        let value = (rounded(input, output, *value) + 8).clamp(0, 15) as u8;
-                        *byte = *byte & !(15 << shift) | value << shift;
-                    }
-                }
-                Bytes::from_elems(values)
-            }
         }
     }
 }
@@ -122,28 +133,32 @@ mod tests {
     #[test]
     fn known_weights_round_as_they_should() {
         // One output, three inputs.
-        let weight = [127.0, -63.4, 0.6];
-        let scales = Quantize::Q8.scales(&weight, 1);
-        assert_eq!(scales, [1.0]);
-        let bytes: Vec<u8> = Quantize::Q8.values(&weight, &scales, 1).to_vec();
-        assert_eq!(bytes, [127i8 as u8, -63i8 as u8, 1]);
+        let (values, scales) = Quantize::Q8.round(&[127.0, -63.4, 0.6], 3, 1);
+        assert_eq!(scales[0].to_f32() * UNIT, 1.0);
+        assert_eq!(scales[1], f16::ZERO);
+        // With 128 added; the fourth input and other outputs are zero.
+        assert_eq!(values[..8], [255, 65, 129, 128, 128, 128, 128, 128]);
 
-        let weight = [8.0, -7.0, 3.0];
-        let scales = Quantize::Q4.scales(&weight, 1);
-        assert_eq!(scales, [-1.0]);
-        // -8, 7, -3, and a zero to fill up, each with 8 added.
-        let bytes: Vec<u8> = Quantize::Q4.values(&weight, &scales, 1).to_vec();
-        assert_eq!(bytes, [0xf0, 0x85]);
+        // -8, 7, -3, each with 8 added, and on their high sides the inputs 16 to 19, which are zero but for the last.
+        let mut weight = [0.0; 20];
+        weight[..3].copy_from_slice(&[8.0, -7.0, 3.0]);
+        weight[19] = 4.0;
+        let (values, scales) = Quantize::Q4.round(&weight, 20, 1);
+        assert_eq!(scales[0].to_f32() * UNIT, -1.0);
+        assert_eq!(values[..5], [0x80, 0x8f, 0x85, 0x48, 0x88]);
     }
 
     #[test]
-    fn only_layers_that_decode_are_quantised() {
-        assert!(Quantize::applies("gpt", "blocks.3.qkv.weight", &[4, 12]));
-        assert!(Quantize::applies("gpt", "head.weight", &[4, 9]));
-        assert!(Quantize::applies("qwen", "layers.0.up.weight", &[4, 9]));
-        assert!(!Quantize::applies("gpt", "text_embedding.weight", &[4, 9]));
-        assert!(!Quantize::applies("gpt", "emotion.out.weight", &[4, 9]));
-        assert!(!Quantize::applies("s2mel", "dit.blocks.0.qkv.weight", &[4, 9]));
-        assert!(!Quantize::applies("gpt", "blocks.0.qkv.bias", &[4]));
+    fn only_layers_that_decode_or_hear_are_quantised() {
+        use Quantize::{Q4, Q8};
+        assert_eq!(Q4.of("gpt", "blocks.3.qkv.weight"), Some(Q4));
+        assert_eq!(Q4.of("gpt", "head.weight"), Some(Q4));
+        assert_eq!(Q4.of("qwen", "layers.0.up.weight"), Some(Q4));
+        assert_eq!(Q4.of("gpt", "emotion.conformer.layers.0.expand.weight"), Some(Q8));
+        assert_eq!(Q4.of("gpt", "speaker.Latents.perceiver.context.weight"), Some(Q8));
+        assert_eq!(Q4.of("w2v_bert", "layers.0.first.up.weight"), Some(Q8));
+        assert_eq!(Q4.of("gpt", "emotion.out.weight"), None);
+        assert_eq!(Q4.of("gpt", "speaker.Vector.projection.weight"), None);
+        assert_eq!(Q4.of("s2mel", "dit.blocks.0.qkv.weight"), None);
     }
 }

@@ -43,7 +43,7 @@ pub use panels::{from_panels, panel_shape};
 pub use plane::{PlaneShape, pack_plane, packed_plane};
 pub use pool::in_pool;
 pub use probe::product_seconds;
-pub use quantized::{Bits, QuantizedWeight, quantized_linear, quantized_linear_add};
+pub use quantized::{Bits, Held, QuantizedWeight, quantized_linear, quantized_linear_add};
 pub use relative::by_key;
 pub use rotary::rotate_heads;
 pub use snake::alias_free_snake;

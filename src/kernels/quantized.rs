@@ -4,7 +4,7 @@ use std::sync::Arc;
 use burn::backend::Dispatch;
 use burn::tensor::{Device, Tensor, TensorData};
 
-pub use super::cpu::few_bits::{Bits, QuantizedWeight};
+pub use super::cpu::few_bits::{Bits, Held, QuantizedWeight};
 
 use super::Activation;
 use super::cpu::CpuKernels;

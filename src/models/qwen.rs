@@ -7,10 +7,10 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
-use crate::kernels::{Bits, swiglu};
+use crate::kernels::swiglu;
 use crate::nn::attention::{attend_cached, attend_causal, merge_heads};
 use crate::nn::kv_cache::{KvCache, LayerCache};
-use crate::nn::linear::{Linear, LinearConfig};
+use crate::nn::linear::{FewBits, Linear, LinearConfig};
 use crate::readback::values;
 
 /// Sizes of [`Qwen`] and how its answers are drawn.
@@ -98,15 +98,15 @@ impl QwenConfig {
 
 impl Qwen {
     /// With the weights of its layers in few bits; norms and the embedding, which is also its head, stay as they are.
-    pub fn quantize(self, bits: Bits) -> Self {
+    pub fn quantize(self, few: FewBits<'_>) -> Self {
         let layer = |layer: Layer| Layer {
-            query: layer.query.quantize(bits),
-            key: layer.key.quantize(bits),
-            value: layer.value.quantize(bits),
-            output: layer.output.quantize(bits),
-            gate: layer.gate.quantize(bits),
-            up: layer.up.quantize(bits),
-            down: layer.down.quantize(bits),
+            query: layer.query.quantize(few),
+            key: layer.key.quantize(few),
+            value: layer.value.quantize(few),
+            output: layer.output.quantize(few),
+            gate: layer.gate.quantize(few),
+            up: layer.up.quantize(few),
+            down: layer.down.quantize(few),
             ..layer
         };
         Self { layers: self.layers.into_iter().map(layer).collect(), ..self }

@@ -8,8 +8,8 @@ use burn::nn::{LayerNorm, LayerNormConfig};
 use burn::tensor::{Bool, Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::kernels::{Activation, Bits, attention, by_key, depthwise, glu};
-use crate::nn::linear::{Linear, LinearConfig};
+use crate::kernels::{Activation, attention, by_key, depthwise, glu};
+use crate::nn::linear::{FewBits, Linear, LinearConfig};
 
 /// Sizes of [`W2vBert`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -130,30 +130,29 @@ impl W2vBertConfig {
 
 impl W2vBert {
     /// With the weights of its linear layers in few bits.
-    pub fn quantize(self, bits: Bits) -> Self {
-        let feed_forward =
-            |part: FeedForward| FeedForward { up: part.up.quantize(bits), down: part.down.quantize(bits) };
+    pub fn quantize(self, few: FewBits<'_>) -> Self {
+        let feed_forward = |part: FeedForward| FeedForward { up: part.up.quantize(few), down: part.down.quantize(few) };
         let layer = |layer: Layer| {
             let Layer { attention, convolution, .. } = layer;
             Layer {
                 first: feed_forward(layer.first),
                 attention: RelativeAttention {
-                    query: attention.query.quantize(bits),
-                    key: attention.key.quantize(bits),
-                    value: attention.value.quantize(bits),
-                    output: attention.output.quantize(bits),
+                    query: attention.query.quantize(few),
+                    key: attention.key.quantize(few),
+                    value: attention.value.quantize(few),
+                    output: attention.output.quantize(few),
                     ..attention
                 },
                 convolution: Convolution {
-                    expand: convolution.expand.quantize(bits),
-                    contract: convolution.contract.quantize(bits),
+                    expand: convolution.expand.quantize(few),
+                    contract: convolution.contract.quantize(few),
                     ..convolution
                 },
                 second: feed_forward(layer.second),
                 ..layer
             }
         };
-        let input = self.input.quantize(bits);
+        let input = self.input.quantize(few);
         Self { input, layers: self.layers.into_iter().map(layer).collect(), ..self }
     }
 

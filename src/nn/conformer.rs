@@ -7,8 +7,8 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::attention::{attend, merge_heads, split_heads};
-use crate::kernels::{Activation, Bits, depthwise, glu, on_cpu, packed_subsample, quantized_subsample};
-use crate::nn::linear::{Linear, LinearConfig};
+use crate::kernels::{Activation, depthwise, glu, on_cpu, packed_subsample, quantized_subsample};
+use crate::nn::linear::{FewBits, Linear, LinearConfig};
 
 /// Output frames sub-sampled at once. The convolution's output is 512 times as wide as its input: a whole 15 s clip
 /// would need 0.8 GB for a moment.
@@ -101,29 +101,29 @@ impl Conformer {
     }
 
     /// With the weights of its linear layers in few bits.
-    pub fn quantize(self, bits: Bits) -> Self {
+    pub fn quantize(self, few: FewBits<'_>) -> Self {
         let layer = |layer: ConformerLayer| {
             let ConformerLayer { attention, convolution, .. } = layer;
             ConformerLayer {
                 attention: PositionalAttention {
-                    query: attention.query.quantize(bits),
-                    key: attention.key.quantize(bits),
-                    value: attention.value.quantize(bits),
-                    out: attention.out.quantize(bits),
-                    position: attention.position.quantize(bits),
+                    query: attention.query.quantize(few),
+                    key: attention.key.quantize(few),
+                    value: attention.value.quantize(few),
+                    out: attention.out.quantize(few),
+                    position: attention.position.quantize(few),
                     ..attention
                 },
                 convolution: Convolution {
-                    expand: convolution.expand.quantize(bits),
-                    reduce: convolution.reduce.quantize(bits),
+                    expand: convolution.expand.quantize(few),
+                    reduce: convolution.reduce.quantize(few),
                     ..convolution
                 },
-                expand: layer.expand.quantize(bits),
-                reduce: layer.reduce.quantize(bits),
+                expand: layer.expand.quantize(few),
+                reduce: layer.reduce.quantize(few),
                 ..layer
             }
         };
-        let projection = self.projection.quantize(bits);
+        let projection = self.projection.quantize(few);
         Self { projection, layers: self.layers.into_iter().map(layer).collect(), ..self }
     }
 

@@ -1,8 +1,9 @@
 //! Linear layers, and their packing for the CPU.
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use burn::module::{Module, ModuleMapper, Param};
+use burn::module::{Module, ModuleMapper, Param, ParamId};
 use burn::nn::Initializer;
 use burn::tensor::module::{conv1d, linear};
 use burn::tensor::ops::{ConvOptions, PadMode};
@@ -15,6 +16,31 @@ use crate::kernels::{
 
 /// What a module's mappers and visitors are told that they are in when it is a [`Linear`].
 pub const LINEAR: &str = "Struct:Linear";
+
+/// Weights that are in few bits already, by the parameter in whose place they are.
+pub type StoredBits = HashMap<ParamId, Arc<QuantizedWeight>>;
+
+/// To how many bits weights are rounded, and those that need not be.
+#[derive(Clone, Copy)]
+pub struct FewBits<'a> {
+    bits: Bits,
+    stored: &'a StoredBits,
+}
+
+impl<'a> FewBits<'a> {
+    pub fn new(bits: Bits, stored: &'a StoredBits) -> Self {
+        Self { bits, stored }
+    }
+
+    /// In eight bits whatever the others are in.
+    pub fn eight(self) -> Self {
+        Self { bits: Bits::Eight, ..self }
+    }
+
+    fn stored(self, id: ParamId) -> Option<Arc<QuantizedWeight>> {
+        self.stored.get(&id).filter(|weight| weight.bits() == self.bits).cloned()
+    }
+}
 
 /// Sizes of a [`Linear`].
 #[derive(Debug, Clone)]
@@ -152,21 +178,22 @@ impl Linear {
     }
 
     /// With its weight in few bits; before [`pack`].
-    pub fn quantize(self, bits: Bits) -> Self {
-        let weight = self.weight.val();
-        assert!(self.is_plain(&weight), "quantize: a weight that is packed already");
-        let device = weight.device();
-        drop(weight);
-        // The only one that is left: its values are not copied.
-        let data = self.weight.into_value().into_data().convert::<f32>();
-        let values = data.as_slice().unwrap_or_default();
-        let quantized = QuantizedWeight::new(values, self.inputs, self.outputs, bits);
+    pub fn quantize(self, few: FewBits<'_>) -> Self {
+        let Self { weight, bias, inputs, outputs, .. } = self;
+        let device = weight.lazy_device();
+        let quantized = few.stored(weight.id).unwrap_or_else(|| {
+            assert_eq!(weight.shape().dims(), [inputs, outputs], "quantize: a weight that is packed already");
+            // The only one that is left: its values are not copied.
+            let data = weight.into_value().into_data().convert::<f32>();
+            let values = data.as_slice().unwrap_or_default();
+            Arc::new(QuantizedWeight::new(values, inputs, outputs, few.bits))
+        });
         let nothing = Param::from_tensor(Tensor::zeros([0, 0], &device));
-        Self { weight: nothing, quantized: Some(Arc::new(quantized)), ..self }
+        Self { weight: nothing, bias, inputs, outputs, quantized: Some(quantized) }
     }
 
     pub fn device(&self) -> Device {
-        self.weight.device()
+        self.weight.lazy_device()
     }
 }
 
@@ -346,7 +373,7 @@ mod tests {
             let difference: f32 = ((run(&packed) - expected.clone()) / expected).abs().max().into_scalar();
             assert!(difference < 1e-5, "{rows} rows: {difference}");
             // Fused and apart, in f32 and in few bits.
-            let few = plain.layers[0].clone().quantize(Bits::Eight);
+            let few = plain.layers[0].clone().quantize(FewBits::new(Bits::Eight, &StoredBits::new()));
             for layer in [&plain.layers[0], &packed.layers[0], &few] {
                 let sum = Tensor::<3>::random([2, rows, 50], Distribution::Default, &device);
                 let worst = |a: Tensor<3>, b: Tensor<3>| -> f32 { (a - b).abs().max().into_scalar() };

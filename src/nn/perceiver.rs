@@ -4,8 +4,8 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::attention::{attend, merge_heads, split_heads};
-use crate::kernels::{Activation, Bits};
-use crate::nn::linear::{Linear, LinearConfig};
+use crate::kernels::Activation;
+use crate::nn::linear::{FewBits, Linear, LinearConfig};
 
 /// Sizes of a [`Perceiver`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -54,16 +54,16 @@ pub struct Perceiver {
 
 impl Perceiver {
     /// With the weights of its linear layers in few bits.
-    pub fn quantize(self, bits: Bits) -> Self {
+    pub fn quantize(self, few: FewBits<'_>) -> Self {
         let layer = |layer: PerceiverLayer| PerceiverLayer {
-            query: layer.query.quantize(bits),
-            key_value: layer.key_value.quantize(bits),
-            out: layer.out.quantize(bits),
-            expand: layer.expand.quantize(bits),
-            reduce: layer.reduce.quantize(bits),
+            query: layer.query.quantize(few),
+            key_value: layer.key_value.quantize(few),
+            out: layer.out.quantize(few),
+            expand: layer.expand.quantize(few),
+            reduce: layer.reduce.quantize(few),
             ..layer
         };
-        let context = self.context.quantize(bits);
+        let context = self.context.quantize(few);
         Self { context, layers: self.layers.into_iter().map(layer).collect(), ..self }
     }
 

@@ -12,7 +12,7 @@ use crate::models::emotion_bank::EmotionBank;
 use crate::models::gpt::Gpt;
 use crate::models::s2mel::S2Mel;
 use crate::models::w2v_bert::{FeatureStats, W2vBert};
-use crate::nn::linear::pack;
+use crate::nn::linear::{FewBits, pack};
 use crate::weights::{WeightFile, load_file};
 use crate::{Error, ModelFiles, Result};
 
@@ -91,15 +91,18 @@ impl Networks {
         let gpt = || {
             let gpt = config.gpt.init(device);
             match bits {
-                Some(bits) => gpt_file.load(gpt, |gpt| pack(gpt.quantize(bits), kept, device)),
-                None => gpt_file.packed(kept).load(gpt, |gpt| pack(gpt, kept, device)),
+                Some(bits) => gpt_file
+                    .load_quantized(gpt, |gpt, stored| pack(gpt.quantize(FewBits::new(bits, stored)), kept, device)),
+                None => gpt_file.load_packed(gpt, kept, |gpt| pack(gpt, kept, device)),
             }
         };
         let w2v_bert = || {
             let (file, network) = (WeightFile::open(files, "w2v_bert.bpk")?, config.w2v_bert.init(device));
             match bits {
-                Some(_) => file.load(network, |network| pack(network.quantize(Bits::Eight), kept, device)),
-                None => file.packed(kept).load(network, |network| pack(network, kept, device)),
+                Some(_) => file.load_quantized(network, |network, stored| {
+                    pack(network.quantize(FewBits::new(Bits::Eight, stored)), kept, device)
+                }),
+                None => file.load_packed(network, kept, |network| pack(network, kept, device)),
             }
         };
         let s2mel = || load_packed(config.s2mel.init(device), files, "s2mel.bpk", kept, device);
@@ -157,7 +160,7 @@ impl Networks {
 
 /// A network with its linear layers packed.
 fn load_packed<M: Module>(network: M, files: &ModelFiles, name: &str, kept: WeightType, device: &Device) -> Result<M> {
-    WeightFile::open(files, name)?.packed(kept).load(network, |network| pack(network, kept, device))
+    WeightFile::open(files, name)?.load_packed(network, kept, |network| pack(network, kept, device))
 }
 
 /// The vocoder in the form that is fastest on its device.

@@ -7,7 +7,7 @@ use super::decode::{processors, rng::draw};
 use super::emotion::EmotionVector;
 use crate::kernels::{Bits, WeightType, on_cpu};
 use crate::models::qwen::{Qwen, QwenConfig};
-use crate::nn::linear::pack;
+use crate::nn::linear::{FewBits, pack};
 use crate::text::emotion_text;
 use crate::weights::WeightFile;
 use crate::{Error, ModelFiles, Result};
@@ -41,8 +41,10 @@ pub(super) async fn read(
     let bits = bits.or_else(|| file.bits().filter(|_| on_cpu(device)));
     let (model, kept) = (config.init(device), WeightType::F16);
     let model: Qwen = match bits {
-        Some(bits) => file.load(model, |model: Qwen| pack(model.quantize(bits), kept, device))?,
-        None => file.packed(kept).load(model, |model| pack(model, kept, device))?,
+        Some(bits) => file.load_quantized(model, |model: Qwen, stored| {
+            pack(model.quantize(FewBits::new(bits, stored)), kept, device)
+        })?,
+        None => file.load_packed(model, kept, |model| pack(model, kept, device))?,
     };
     let text: String = text.chars().take(MAX_TEXT).collect();
     let prompt = tokenizer.encode(emotion_text::prompt(&text), false).map_err(|e| failed(e.to_string()))?;

@@ -15,7 +15,7 @@ use burn::tensor::{Device, Tensor};
 use burn_pack::{Bytes, Reader, Tensor as PackTensor};
 
 use crate::kernels::{Bits, WeightType, in_one_row, on_cpu};
-use crate::nn::linear::LINEAR;
+use crate::nn::linear::{LINEAR, StoredBits};
 use crate::{Error, ModelFiles, Result};
 use mapped::Mapped;
 use stored::{Stored, collect};
@@ -40,13 +40,13 @@ pub fn load_file<M: Module>(module: M, files: &ModelFiles, name: &str) -> Result
 pub struct WeightFile {
     path: PathBuf,
     tensors: Vec<PackTensor>,
-    packed: Option<Packed>,
 }
 
 /// How the weights of linear layers are asked for on the CPU.
-struct Packed {
-    kept: WeightType,
-    mapped: Option<Mapped>,
+enum Linears {
+    Rows,
+    Packed { kept: WeightType, mapped: Option<Mapped> },
+    FewBits { mapped: Option<Mapped> },
 }
 
 impl WeightFile {
@@ -60,27 +60,52 @@ impl WeightFile {
             }
         };
         let tensors = reader.and_then(Reader::into_tensors).map_err(|e| unreadable(&path, &e))?;
-        Ok(Self { path, tensors, packed: None })
+        Ok(Self { path, tensors })
     }
 
-    /// The bits in which its quantised weights are stored, if it has such.
+    /// The fewest bits in which weights are stored, if some are in few.
     pub fn bits(&self) -> Option<Bits> {
-        self.tensors.iter().find_map(|tensor| stored::bits(tensor.dtype))
-    }
-
-    /// Weights of linear layers that lie in panels are to stay so on the CPU, as [`pack`](crate::nn::linear::pack) makes them of
-    /// others. Those that lie in the file as they are `kept` stay there, which nobody may then change as long as the module
-    /// lives: it may be replaced by another.
-    pub fn packed(self, kept: WeightType) -> Self {
-        let mapped = Mapped::open(&self.path);
-        Self { packed: Some(Packed { kept, mapped }), ..self }
+        // What hears has eight bits beside layers of four.
+        self.tensors
+            .iter()
+            .filter_map(|tensor| Some(stored::few_bits(tensor)?.0))
+            .min_by_key(|bits| *bits == Bits::Eight)
     }
 
     /// As [`load`], brought into another form by `form`, which gets a module whose parameters are read one by one as they
     /// are asked for: a form of fewer bits is never in memory together with the whole of the plain one.
     pub fn load<M: Module, N: Module>(self, module: M, form: impl FnOnce(M) -> N) -> Result<N> {
-        let Self { path, tensors, packed } = self;
-        apply_as(module, tensors, packed, form).map_err(|problems| Error::Weights { path, problems })
+        self.load_as(module, Linears::Rows, |module, _| form(module))
+    }
+
+    /// As [`load`](Self::load), for a form that [packs](crate::nn::linear::pack) as `kept`. Weights of linear layers that lie in
+    /// panels stay so on the CPU, and those that lie in the file as they are kept stay there: nobody may then write into the
+    /// file as long as the module lives, though it may be replaced by another.
+    pub fn load_packed<M: Module, N: Module>(
+        self,
+        module: M,
+        kept: WeightType,
+        form: impl FnOnce(M) -> N,
+    ) -> Result<N> {
+        let mapped = Mapped::open(&self.path);
+        self.load_as(module, Linears::Packed { kept, mapped }, |module, _| form(module))
+    }
+
+    /// As [`load`](Self::load), for a form whose linear layers are in few bits: it gets the weights that are stored so, which
+    /// stay in the file as those of [`load_packed`](Self::load_packed).
+    pub fn load_quantized<M: Module, N: Module>(self, module: M, form: impl FnOnce(M, &StoredBits) -> N) -> Result<N> {
+        let mapped = Mapped::open(&self.path);
+        self.load_as(module, Linears::FewBits { mapped }, form)
+    }
+
+    fn load_as<M: Module, N: Module>(
+        self,
+        module: M,
+        linears: Linears,
+        form: impl FnOnce(M, &StoredBits) -> N,
+    ) -> Result<N> {
+        let Self { path, tensors } = self;
+        apply_as(module, tensors, linears, form).map_err(|problems| Error::Weights { path, problems })
     }
 }
 
@@ -94,14 +119,14 @@ fn unreadable(path: &Path, e: &burn_pack::Error) -> Error {
 
 /// Puts `tensors` into `module`; on any mismatch returns every problem found and no module.
 pub fn apply<M: Module>(module: M, tensors: Vec<PackTensor>) -> Result<M, Vec<String>> {
-    apply_as(module, tensors, None, |module| module)
+    apply_as(module, tensors, Linears::Rows, |module, _| module)
 }
 
 fn apply_as<M: Module, N: Module>(
     module: M,
     tensors: Vec<PackTensor>,
-    packed: Option<Packed>,
-    form: impl FnOnce(M) -> N,
+    linears: Linears,
+    form: impl FnOnce(M, &StoredBits) -> N,
 ) -> Result<N, Vec<String>> {
     let expected = schema(&module);
     let (stored, mut problems) = collect(tensors);
@@ -111,14 +136,16 @@ fn apply_as<M: Module, N: Module>(
     }
     let failures = Failures::default();
     let stored = stored.into_iter().map(|tensor| (tensor.name().to_string(), tensor)).collect();
-    let packed = packed.map(Arc::new);
-    let module = form(module.map(&mut Filler {
+    let mut filler = Filler {
         stored,
-        packed,
+        linears: Arc::new(linears),
+        few_bits: StoredBits::new(),
         path: Vec::new(),
         linear: Vec::new(),
         failures: failures.clone(),
-    }));
+    };
+    let module = module.map(&mut filler);
+    let module = form(module, &filler.few_bits);
     // What `form` has not asked for is read now, not in the middle of a synthesis.
     module.visit(&mut Reading);
     let failures = std::mem::take(&mut *failures.lock().unwrap_or_else(PoisonError::into_inner));
@@ -131,7 +158,8 @@ type Failures = Arc<Mutex<Vec<String>>>;
 /// Makes every parameter one that is read from its file when it is first asked for.
 struct Filler {
     stored: HashMap<String, Stored>,
-    packed: Option<Arc<Packed>>,
+    linears: Arc<Linears>,
+    few_bits: StoredBits,
     path: Vec<String>,
     /// Of the path, whether it is in a linear layer.
     linear: Vec<bool>,
@@ -153,17 +181,30 @@ impl ModuleMapper for Filler {
         // All names have been compared with those of the module.
         let Some(stored) = self.stored.remove(&self.path.join(".")) else { return param };
         let (device, shape, failures) = (param.lazy_device(), param.lazy_shape(), self.failures.clone());
-        let in_linear = self.linear.last().is_some_and(|linear| *linear);
-        let packed = self.packed.clone().filter(|_| in_linear && on_cpu(&device));
-        let of_file = shape.clone();
+        let note = move |name: &str, what: String| {
+            failures.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{name}: {what}"));
+        };
+        let in_linear = self.linear.last().is_some_and(|linear| *linear) && on_cpu(&device);
+        if let (true, Linears::FewBits { mapped }) = (in_linear, &*self.linears)
+            && let Some(weight) = stored.few_bits(&shape, mapped.as_ref())
+        {
+            match weight {
+                Ok(weight) => drop(self.few_bits.insert(param.id, Arc::new(weight))),
+                Err(what) => note(stored.name(), what),
+            }
+        }
+        let (linears, of_file) = (self.linears.clone(), shape.clone());
         let read = move |device: &Device, _: bool| {
-            let panels = packed.and_then(|packed| stored.panels(packed.kept, packed.mapped.as_ref()));
+            let panels = match &*linears {
+                Linears::Packed { kept, mapped } if in_linear => stored.panels(*kept, mapped.as_ref()),
+                _ => None,
+            };
             let tensor = match panels {
                 Some(panels) => panels.map(|panels| in_one_row(panels, device)),
                 None => stored.floats(of_file.clone()).map(|values| Tensor::from_data(values, device)),
             };
             tensor.unwrap_or_else(|what| {
-                failures.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{}: {what}", stored.name()));
+                note(stored.name(), what);
                 // Is thrown away with the module.
                 Tensor::zeros(of_file, device)
             })
@@ -233,9 +274,10 @@ mod tests {
     use burn::tensor::DType;
     use burn_pack::Writer;
     use half::f16;
+    use indextts_import::Quantize;
 
     use super::*;
-    use crate::nn::linear::{Linear, LinearConfig, pack};
+    use crate::nn::linear::{FewBits, Linear, LinearConfig, pack};
 
     const INPUTS: usize = 5;
     const OUTPUTS: usize = 50;
@@ -253,7 +295,7 @@ mod tests {
 
     /// The weight's value, exact in half precision.
     fn value(input: usize, output: usize) -> f32 {
-        (input * OUTPUTS + output) as f32 / 8.0 - 12.0
+        f16::from_f32(8.0 * (0.7 * (input * OUTPUTS + output) as f32).sin()).to_f32()
     }
 
     fn tensor(name: &str, dtype: DType, shape: &[usize], value: impl Fn(usize) -> f32) -> PackTensor {
@@ -301,8 +343,9 @@ mod tests {
                 panels(&in_panels, stored, INPUTS);
                 let open = |name| WeightFile::open(&files, name).unwrap();
                 let plain = open("rows.bpk").load(model(&device), |model| pack(model, kept, &device)).unwrap();
-                let load = |file: WeightFile| file.load(model(&device), |model| pack(model, kept, &device)).unwrap();
-                let (packed, unpacked) = (load(open("panels.bpk").packed(kept)), load(open("panels.bpk")));
+                let form = |model| pack(model, kept, &device);
+                let packed = open("panels.bpk").load_packed(model(&device), kept, form).unwrap();
+                let unpacked = open("panels.bpk").load(model(&device), form).unwrap();
                 assert_eq!(output(&packed), output(&plain), "{stored:?} kept as {kept:?}");
                 assert_eq!(output(&unpacked), output(&plain), "{stored:?} kept as {kept:?}");
                 let of_table: Vec<f32> = packed.table.val().into_data().iter().collect();
@@ -316,13 +359,59 @@ mod tests {
         }
     }
 
+    /// By the importer, which rounds by its own code.
+    fn few_bits(path: &Path, quantize: Quantize) {
+        let weight: Vec<f32> = (0..INPUTS * OUTPUTS).map(|at| value(at / OUTPUTS, at % OUTPUTS)).collect();
+        let (values, scales) = quantize.round(&weight, INPUTS, OUTPUTS);
+        let [of_values, of_scales] = quantize.shapes(INPUTS, OUTPUTS).map(|shape| shape.to_vec());
+        let name = format!("layer.weight.{}", quantize.name());
+        let values = PackTensor::new(name, DType::U8, of_values, None, Bytes::from_elems(values));
+        let scales =
+            PackTensor::new("layer.weight.scales".into(), DType::F16, of_scales, None, Bytes::from_elems(scales));
+        Writer::new(vec![values, scales, table()]).overwrite(true).write_to_file(path).unwrap();
+    }
+
+    #[test]
+    fn few_bits_in_a_file_are_those_that_loading_rounds_to() {
+        let directory = tempfile::tempdir().unwrap();
+        let [in_rows, in_few] = ["rows.bpk", "few.bpk"].map(|name| directory.path().join(name));
+        rows(&in_rows, DType::F32);
+        let files = ModelFiles::from(directory.path());
+        let device = Device::flex();
+        let open = |name| WeightFile::open(&files, name).unwrap();
+        for (quantize, bits) in [(Quantize::Q8, Bits::Eight), (Quantize::Q4, Bits::Four)] {
+            few_bits(&in_few, quantize);
+            assert_eq!(open("few.bpk").bits(), Some(bits));
+            let form = |model: Model, stored: &StoredBits| {
+                let count = stored.len();
+                (Model { layer: model.layer.quantize(FewBits::new(bits, stored)), ..model }, count)
+            };
+            let (rounded, none) = open("rows.bpk").load_quantized(model(&device), form).unwrap();
+            let (stored, one) = open("few.bpk").load_quantized(model(&device), form).unwrap();
+            assert_eq!([none, one], [0, 1]);
+            assert_eq!(output(&stored), output(&rounded), "{bits:?}");
+            // And in rows, for devices that compute in more bits.
+            let restored = open("few.bpk").load(model(&device), |model| model).unwrap();
+            let (again, _) = open("few.bpk")
+                .load_quantized(model(&device), |model, _| {
+                    (Model { layer: model.layer.quantize(FewBits::new(bits, &StoredBits::new())), ..model }, 0)
+                })
+                .unwrap();
+            assert_eq!(output(&again), output(&stored), "{bits:?}");
+            for (got, expected) in output(&restored).into_iter().zip(output(&stored)) {
+                // The rows of x are rounded to eight bits there, too: half a step of 3 / 127 for each of 5 inputs.
+                assert!((got - expected).abs() < 5.0 * 8.0 * 1.5 / 127.0, "{bits:?}: {got}, expected {expected}");
+            }
+        }
+    }
+
     #[test]
     fn panels_of_another_shape_are_refused() {
         let directory = tempfile::tempdir().unwrap();
         panels(&directory.path().join("panels.bpk"), DType::F32, INPUTS + 1);
         let files = ModelFiles::from(directory.path());
-        let file = WeightFile::open(&files, "panels.bpk").unwrap().packed(WeightType::F32);
-        let error = file.load(model(&Device::flex()), |model| model).unwrap_err();
+        let file = WeightFile::open(&files, "panels.bpk").unwrap();
+        let error = file.load_packed(model(&Device::flex()), WeightType::F32, |model| model).unwrap_err();
         let Error::Weights { problems, .. } = error else { panic!("expected a list of problems, got {error}") };
         assert_eq!(problems, ["wrong shape: layer.weight: expected [5, 50], got [2, 6, 48]"]);
     }

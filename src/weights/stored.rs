@@ -3,9 +3,8 @@
 //! `NAME.panels` `[panels, inputs, 48]` holds a weight `[inputs, outputs]` in the order in which a CPU's products read it
 //! (all inputs of 48 outputs, then those of the next 48, zeros beyond the last), which can use the file as it lies.
 //!
-//! `NAME` of type i8 `[inputs, outputs]` holds eight bits, of type u8 `[inputs / 2, outputs]` four: an even input in the
-//! low half of a byte, the odd one after it in the high half, both with 8 added. `NAME.scales` `[inputs / 32, outputs]`
-//! (both rounded up) holds what the values of 32 inputs are multiplied with.
+//! `NAME.q8` and `NAME.q4` `[panels, inputs / 32, bytes of 32 inputs]` hold eight and four bits in that order, with
+//! `NAME.scales` `[panels, inputs / 32, 48]` beside them, as [`QuantizedWeight`] keeps them.
 use std::collections::{BTreeMap, HashSet};
 
 use burn::tensor::{AllocationProperty, DType, Shape, TensorData};
@@ -13,18 +12,15 @@ use burn_pack::{Bytes, Tensor as PackTensor};
 use half::{bf16, f16};
 use rayon::prelude::*;
 
-use crate::kernels::{Bits, WeightType, from_panels, kept_panels, panel_shape};
+use crate::kernels::{Bits, Held, QuantizedWeight, WeightType, from_panels, kept_panels, panel_shape};
 
 use super::mapped::Mapped;
 
-/// Inputs that share a scale.
-const GROUP: usize = 32;
-/// What is added to a value of four bits.
-const OFFSET: i32 = 8;
 /// Name of a weight's scales behind its own.
 const SCALES: &str = ".scales";
-/// And of the weight itself, where it lies in panels.
+/// And of the weight itself, where it does not lie in rows.
 const PANELS: &str = ".panels";
+const FEW_BITS: [(&str, Bits); 2] = [(".q8", Bits::Eight), (".q4", Bits::Four)];
 /// Elements that a task converts: long enough to be worth a task.
 const CHUNK: usize = 1 << 16;
 
@@ -39,55 +35,53 @@ pub struct Stored {
 enum Layout {
     Rows,
     Panels,
-    FewBits { scales: PackTensor },
+    FewBits { bits: Bits, scales: PackTensor },
 }
 
-/// Bits of a weight of this type.
-pub fn bits(dtype: DType) -> Option<Bits> {
-    match dtype {
-        DType::I8 => Some(Bits::Eight),
-        DType::U8 => Some(Bits::Four),
-        _ => None,
-    }
+/// Bits of a weight's values, if they are few, and its name.
+pub fn few_bits(tensor: &PackTensor) -> Option<(Bits, &str)> {
+    let of = |(suffix, bits): &(&str, Bits)| Some((*bits, tensor.name.strip_suffix(suffix)?));
+    FEW_BITS.iter().find_map(of).filter(|_| tensor.dtype == DType::U8)
 }
 
 /// Puts scales to their weights; returns what is wrong by itself, whatever the model.
 pub fn collect(tensors: Vec<PackTensor>) -> (Vec<Stored>, Vec<String>) {
     let mut problems = Vec::new();
-    let quantized: HashSet<String> =
-        tensors.iter().filter(|t| bits(t.dtype).is_some()).map(|t| t.name.clone()).collect();
-    let mut scales = BTreeMap::new();
+    let quantized: HashSet<String> = tensors.iter().filter_map(|t| Some(few_bits(t)?.1.to_string())).collect();
+    let of_quantized = |t: &PackTensor| t.name.strip_suffix(SCALES).is_some_and(|weight| quantized.contains(weight));
+    let (scales, tensors): (Vec<_>, Vec<_>) = tensors.into_iter().partition(of_quantized);
+    let mut scales: BTreeMap<String, PackTensor> = scales.into_iter().map(|t| (t.name.clone(), t)).collect();
     let mut stored: Vec<Stored> = Vec::new();
     let mut seen = HashSet::new();
-    for tensor in tensors {
-        let in_panels = tensor.name.strip_suffix(PANELS).filter(|_| tensor.shape.num_dims() == 3);
-        let name = in_panels.unwrap_or(&tensor.name).to_string();
+    for values in tensors {
+        let (name, layout) = match few_bits(&values) {
+            Some((bits, name)) => {
+                let of_scales = format!("{name}{SCALES}");
+                let Some(scales) = scales.remove(&of_scales) else {
+                    problems.push(format!("missing: {of_scales}"));
+                    continue;
+                };
+                if scales.dtype != DType::F16 {
+                    problems.push(format!("wrong type: {of_scales}: expected f16, got {:?}", scales.dtype));
+                }
+                (name.to_string(), Layout::FewBits { bits, scales })
+            }
+            None => {
+                if !matches!(values.dtype, DType::F32 | DType::F16 | DType::BF16) {
+                    let (name, got) = (&values.name, values.dtype);
+                    problems
+                        .push(format!("wrong type: {name}: expected f32, f16, bf16, or u8 with scales, got {got:?}"));
+                }
+                match values.name.strip_suffix(PANELS) {
+                    Some(name) => (name.to_string(), Layout::Panels),
+                    None => (values.name.clone(), Layout::Rows),
+                }
+            }
+        };
         if !seen.insert(name.clone()) {
             problems.push(format!("stored twice: {name}"));
         }
-        match name.strip_suffix(SCALES).filter(|weight| quantized.contains(*weight)) {
-            Some(weight) => {
-                scales.insert(weight.to_string(), tensor);
-            }
-            None => {
-                let layout = if in_panels.is_some() { Layout::Panels } else { Layout::Rows };
-                stored.push(Stored { name, values: tensor, layout });
-            }
-        }
-    }
-    for Stored { values, layout, .. } in &mut stored {
-        match (values.dtype, bits(values.dtype), scales.remove(&values.name)) {
-            (_, Some(_), Some(scales)) if scales.dtype == DType::F32 => *layout = Layout::FewBits { scales },
-            (_, Some(_), Some(scales)) => {
-                problems.push(format!("wrong type: {}: expected f32, got {:?}", scales.name, scales.dtype))
-            }
-            (_, Some(_), None) => problems.push(format!("missing: {}{SCALES}", values.name)),
-            (DType::F32 | DType::F16 | DType::BF16, ..) => {}
-            (other, ..) => problems.push(format!(
-                "wrong type: {}: expected f32, f16, bf16, or i8 or u8 with scales, got {other:?}",
-                values.name
-            )),
-        }
+        stored.push(Stored { name, values, layout });
     }
     (stored, problems)
 }
@@ -106,12 +100,9 @@ impl Stored {
     pub fn fits(&self, shape: &[usize]) -> bool {
         match (&self.layout, shape) {
             (Layout::Panels, &[inputs, outputs]) => self.shape() == panel_shape(inputs, outputs),
-            (Layout::FewBits { scales }, &[inputs, outputs]) => {
-                let rows = match bits(self.values.dtype) {
-                    Some(Bits::Four) => inputs.div_ceil(2),
-                    _ => inputs,
-                };
-                self.shape() == [rows, outputs] && scales.shape.to_vec() == [inputs.div_ceil(GROUP), outputs]
+            (Layout::FewBits { bits, scales }, &[inputs, outputs]) => {
+                let [of_values, of_scales] = bits.shapes(inputs, outputs);
+                self.shape() == of_values && scales.shape.to_vec() == of_scales
             }
             (Layout::Rows, _) => self.shape() == shape,
             _ => false,
@@ -143,40 +134,47 @@ impl Stored {
         Ok(kept_panels(widened(read(&bytes)?, self.values.dtype), inputs, kept))
     }
 
+    /// The weight `[inputs, outputs]` in few bits, if it is stored so: where it lies in `mapped`, or else read from the file.
+    pub fn few_bits(&self, shape: &Shape, mapped: Option<&Mapped>) -> Option<Result<QuantizedWeight, String>> {
+        let Layout::FewBits { bits, scales } = &self.layout else { return None };
+        let weight = || {
+            let values = match mapped {
+                Some(mapped) => Held::new(mapped.tensor(&self.values.name)?),
+                None => {
+                    let bytes = self.values.to_bytes().map_err(|e| e.to_string())?;
+                    Held::new(read(&bytes)?.to_vec())
+                }
+            };
+            let scales = scales.to_bytes().map_err(|e| e.to_string())?;
+            let scales = read(&scales)?.as_chunks().0.iter().map(|bytes| f16::from_le_bytes(*bytes)).collect();
+            Ok(QuantizedWeight::stored(values, scales, shape[0], shape[1], *bits))
+        };
+        Some(weight())
+    }
+
     /// Its values as f32, row by row, read from the file.
     pub fn floats(&self, shape: Shape) -> Result<TensorData, String> {
+        if let Some(weight) = self.few_bits(&shape, None) {
+            return Ok(TensorData::new(weight?.restored(), shape));
+        }
         let owner = self.values.to_bytes().map_err(|e| e.to_string())?;
         let bytes = read(&owner)?;
-        let scales = match &self.layout {
-            // What was read is what is wanted: half a gigabyte less for a moment, of the largest weight. A part of a
-            // file in memory would keep all of it there.
-            Layout::Rows
-                if self.values.dtype == DType::F32
-                    && owner.property() == AllocationProperty::File
-                    && cfg!(target_endian = "little")
-                    && bytes.as_ptr().cast::<f32>().is_aligned() =>
-            {
-                return Ok(TensorData::from_bytes(owner, shape, DType::F32));
-            }
-            Layout::Rows => return Ok(TensorData::new(widened(bytes, self.values.dtype), shape)),
-            Layout::Panels => {
-                let panels = widened(bytes, self.values.dtype);
-                return Ok(TensorData::new(from_panels(&panels, shape[0], shape[1]), shape));
-            }
-            Layout::FewBits { scales } => scales,
-        };
-        let outputs = scales.shape[1];
-        let scales = scales.to_bytes().map_err(|e| e.to_string())?;
-        let scales = convert(read(&scales)?, f32::from_le_bytes);
-        let mut values = match bits(self.values.dtype) {
-            Some(Bits::Four) => {
-                restore(bytes, &scales, outputs, 2, |byte, half| i32::from(byte >> (4 * half) & 15) - OFFSET)
-            }
-            _ => restore(bytes, &scales, outputs, 1, |byte, _| i32::from(byte as i8)),
-        };
-        // Behind an odd number of inputs of four bits there is one more.
-        values.truncate(shape.num_elements());
-        Ok(TensorData::new(values, shape))
+        // What was read is what is wanted: half a gigabyte less for a moment, of the largest weight. A part of a file in
+        // memory would keep all of it there.
+        let as_it_lies = self.values.dtype == DType::F32
+            && owner.property() == AllocationProperty::File
+            && cfg!(target_endian = "little")
+            && bytes.as_ptr().cast::<f32>().is_aligned();
+        if let Layout::Rows = self.layout
+            && as_it_lies
+        {
+            return Ok(TensorData::from_bytes(owner, shape, DType::F32));
+        }
+        let values = widened(bytes, self.values.dtype);
+        Ok(match self.layout {
+            Layout::Panels => TensorData::new(from_panels(&values, shape[0], shape[1]), shape),
+            _ => TensorData::new(values, shape),
+        })
     }
 }
 
@@ -200,27 +198,6 @@ fn convert<const N: usize>(bytes: &[u8], of: impl Fn([u8; N]) -> f32 + Sync) -> 
     values.par_chunks_mut(CHUNK).zip(bytes.par_chunks(N * CHUNK)).for_each(|(values, bytes)| {
         for (value, bytes) in values.iter_mut().zip(bytes.as_chunks::<N>().0) {
             *value = of(*bytes);
-        }
-    });
-    values
-}
-
-/// Rows of `outputs` values that `of` takes out of a byte, `rows` of them from each, times their scales.
-fn restore(
-    bytes: &[u8],
-    scales: &[f32],
-    outputs: usize,
-    rows: usize,
-    of: impl Fn(u8, usize) -> i32 + Sync,
-) -> Vec<f32> {
-    let mut values = vec![0.0; bytes.len() * rows];
-    let groups = values.par_chunks_mut(GROUP * outputs).zip(bytes.par_chunks(GROUP / rows * outputs));
-    groups.zip(scales.par_chunks(outputs)).for_each(|((values, bytes), scales)| {
-        for (row, values) in values.chunks_exact_mut(outputs).enumerate() {
-            let bytes = &bytes[row / rows * outputs..][..outputs];
-            for ((value, byte), scale) in values.iter_mut().zip(bytes).zip(scales) {
-                *value = of(*byte, row % rows) as f32 * scale;
-            }
         }
     });
     values

@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 use burn_pack::Bytes;
 use indextts::models::gpt::{Gpt, GptConfig, SpeakerEncoder};
 use indextts::nn::conformer::Conformer;
-use indextts::nn::linear::pack;
+use indextts::nn::linear::{FewBits, StoredBits, pack};
 use indextts::pipeline::decode::{Codes, DecodeOptions, Positions, decode, processors, rng, step_logits};
 use indextts::weights;
 use indextts::{Bits, WeightType};
@@ -203,8 +203,8 @@ fn fewer_bits_stay_near() {
         ("f32", packed(WeightType::F32), 1e-7, 1.0),
         ("f16", packed(WeightType::F16), 1e-5, 0.99),
         ("bf16", packed(WeightType::Bf16), 1e-3, 0.95),
-        ("q8", g.gpt.clone().quantize(Bits::Eight), 1e-3, 0.9),
-        ("q4", g.gpt.clone().quantize(Bits::Four), 0.2, 0.6),
+        ("q8", g.gpt.clone().quantize(FewBits::new(Bits::Eight, &StoredBits::new())), 1e-3, 0.9),
+        ("q4", g.gpt.clone().quantize(FewBits::new(Bits::Four, &StoredBits::new())), 0.2, 0.6),
     ];
     for (name, gpt, most, least) in forms {
         let (divergence, same) = distance(gpt);
@@ -217,7 +217,7 @@ fn fewer_bits_stay_near() {
 #[test]
 fn conditioning_in_eight_bits_stays_near() {
     let g = Golden::open("gpt_v2");
-    let few = g.gpt.clone().quantize(Bits::Four);
+    let few = g.gpt.clone().quantize(FewBits::new(Bits::Four, &StoredBits::new()));
     let cosine = |got: Tensor<3>, want: Tensor<3>| -> f32 {
         let length = |x: Tensor<3>| x.square().sum().sqrt();
         ((got.clone() * want.clone()).sum() / (length(got) * length(want))).into_scalar()

@@ -3,7 +3,7 @@ use burn::tensor::Device;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::read_sync;
 use indextts::models::qwen::{Qwen, QwenConfig};
-use indextts::nn::linear::pack;
+use indextts::nn::linear::{FewBits, StoredBits, pack};
 use indextts::{Bits, ModelFiles, Precision, Synthesizer, WeightType};
 use indextts_import::config::qwen::qwen;
 use indextts_import::tables;
@@ -98,7 +98,7 @@ fn parity_qwen_in_few_bits() {
     };
     let exact = log_softmax(io.tensor::<3>("logits", &Device::flex()), 2);
     for (bits, most) in [(Bits::Eight, 3e-3), (Bits::Four, 0.5)] {
-        let near = logs(open().quantize(bits));
+        let near = logs(open().quantize(FewBits::new(bits, &StoredBits::new())));
         let divergence: f32 = (exact.clone().exp() * (exact.clone() - near)).sum_dim(2).mean().into_scalar();
         println!("qwen           {bits:?} divergence {divergence:.1e} nats");
         assert!(divergence.abs() <= most, "{bits:?}: {divergence}");

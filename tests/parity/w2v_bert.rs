@@ -2,6 +2,7 @@
 use burn::tensor::{Device, Tensor};
 use indextts::Bits;
 use indextts::models::w2v_bert::{FeatureStats, FeatureStatsConfig, W2vBert, W2vBertConfig};
+use indextts::nn::linear::{FewBits, StoredBits};
 use indextts_import::config::w2v_bert::w2v_bert;
 use indextts_import::{Vars, tables};
 
@@ -45,7 +46,7 @@ pub fn parity_w2v_bert() {
 fn w2v_bert_in_eight_bits_stays_near() {
     let device = device();
     let io = Io::open("w2v_bert/io.safetensors");
-    let model = open().0.quantize(Bits::Eight);
+    let model = open().0.quantize(FewBits::new(Bits::Eight, &StoredBits::new()));
     for case in ["full", "oddlen"] {
         let mask = io.int_tensor::<2>(&format!("{case}.attention_mask"), &device).equal_elem(1);
         let got = model.forward(io.tensor(&format!("{case}.input_features"), &device), Some(mask));

@@ -1,4 +1,7 @@
 //! Weights of 8 or 4 bits, and how they are rounded; products with them are in [`integer`](super::integer).
+use std::fmt::{self, Debug};
+use std::ops::Deref;
+
 use half::f16;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
@@ -68,6 +71,13 @@ impl Bits {
         }
     }
 
+    /// Shapes of the values, in bytes, and of the scales of a weight: `[panels, groups, bytes of a group]` and `[panels,
+    /// groups, 48]`.
+    pub fn shapes(self, inputs: usize, outputs: usize) -> [[usize; 3]; 2] {
+        let (panels, groups) = (outputs.div_ceil(PANEL), inputs.div_ceil(GROUP));
+        [[panels, groups, self.group_bytes()], [panels, groups, PANEL]]
+    }
+
     /// Bytes of a group of inputs in a panel.
     pub(super) fn group_bytes(self) -> usize {
         match self {
@@ -85,12 +95,42 @@ pub struct QuantizedWeight {
     pub(super) outputs: usize,
     /// `[panels, groups, quads, 48, 4]` bytes; with four bits, the second half of the quads lies in the high nibbles of
     /// the first.
-    pub(super) values: Vec<u8>,
+    pub(super) values: Held,
     /// `[panels, groups, 48]`, in [`UNIT`]s.
     pub(super) scales: Vec<f16>,
 }
 
+/// Bytes, whoever keeps them.
+pub struct Held(Box<dyn Deref<Target = [u8]> + Send + Sync>);
+
+impl Held {
+    pub fn new(bytes: impl Deref<Target = [u8]> + Send + Sync + 'static) -> Self {
+        Self(Box::new(bytes))
+    }
+}
+
+impl Deref for Held {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.len())
+    }
+}
+
 impl QuantizedWeight {
+    /// Of what [`new`](Self::new) has made: values `[panels, groups, bytes of a group]` and scales `[panels, groups, 48]`.
+    pub fn stored(values: Held, scales: Vec<f16>, inputs: usize, outputs: usize, bits: Bits) -> Self {
+        let [of_values, of_scales] = bits.shapes(inputs, outputs).map(|shape| shape.iter().product::<usize>());
+        assert_eq!([values.len(), scales.len()], [of_values, of_scales], "few bits: of another weight");
+        Self { bits, inputs, outputs, values, scales }
+    }
+
     /// Rounds `weight` `[inputs, outputs]`.
     pub fn new(weight: &[f32], inputs: usize, outputs: usize, bits: Bits) -> Self {
         assert_eq!(weight.len(), inputs * outputs, "quantize: a weight of another size");
@@ -109,7 +149,11 @@ impl QuantizedWeight {
                 arch.dispatch(RoundGroup { bits, group: &group, values, scales });
             },
         );
-        Self { bits, inputs, outputs, values, scales }
+        Self { bits, inputs, outputs, values: Held::new(values), scales }
+    }
+
+    pub fn bits(&self) -> Bits {
+        self.bits
     }
 
     pub fn outputs(&self) -> usize {
@@ -118,19 +162,26 @@ impl QuantizedWeight {
 
     /// The weight that products are made with, `[inputs, outputs]`.
     pub fn restored(&self) -> Vec<f32> {
-        let groups = self.inputs.div_ceil(GROUP);
-        let at = |input: usize, output: usize| {
-            let index = output / PANEL * groups + input / GROUP;
-            let (c, i) = (output % PANEL, input % GROUP);
-            let bytes = &self.values[index * self.bits.group_bytes()..];
-            let (quad, lane, half) = (i / QUAD, i % QUAD, GROUP / QUAD / 2);
-            let value = match self.bits {
-                Bits::Eight => bytes[(quad * PANEL + c) * QUAD + lane],
-                Bits::Four => bytes[(quad % half * PANEL + c) * QUAD + lane] >> (4 * (quad / half)) & 15,
-            };
-            (i32::from(value) - self.bits.offset()) as f32 * (self.scales[index * PANEL + c].to_f32() * UNIT)
-        };
-        (0..self.inputs * self.outputs).map(|i| at(i / self.outputs, i % self.outputs)).collect()
+        let (bits, groups, half) = (self.bits, self.inputs.div_ceil(GROUP), GROUP / QUAD / 2);
+        let mut weight = vec![0.0; self.inputs * self.outputs];
+        weight.par_chunks_mut((GROUP * self.outputs).max(1)).enumerate().for_each(|(group, rows)| {
+            for panel in 0..self.outputs.div_ceil(PANEL) {
+                let index = panel * groups + group;
+                let bytes = &self.values[index * bits.group_bytes()..][..bits.group_bytes()];
+                let scales = &self.scales[index * PANEL..][..PANEL];
+                for (i, row) in rows.chunks_exact_mut(self.outputs).enumerate() {
+                    let (quad, lane) = (i / QUAD, i % QUAD);
+                    for (c, (value, scale)) in row[panel * PANEL..].iter_mut().zip(scales).enumerate() {
+                        let byte = match bits {
+                            Bits::Eight => bytes[(quad * PANEL + c) * QUAD + lane],
+                            Bits::Four => bytes[(quad % half * PANEL + c) * QUAD + lane] >> (4 * (quad / half)) & 15,
+                        };
+                        *value = (i32::from(byte) - bits.offset()) as f32 * (scale.to_f32() * UNIT);
+                    }
+                }
+            }
+        });
+        weight
     }
 
     /// Bytes of memory.

@@ -4,10 +4,10 @@ use burn::nn::{LayerNorm, LayerNormConfig};
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::kernels::{Activation, Bits};
+use crate::kernels::Activation;
 use crate::nn::attention::{attend_causal, merge_heads, split_heads, split_qkv};
 use crate::nn::kv_cache::{LayerCache, StepCache};
-use crate::nn::linear::{Linear, LinearConfig};
+use crate::nn::linear::{FewBits, Linear, LinearConfig};
 
 /// Causal attention and a feed-forward network, both pre-norm and residual. components.md 6.1.
 #[derive(Module, Debug)]
@@ -35,12 +35,12 @@ impl Block {
     }
 
     /// With its weights in few bits.
-    pub(super) fn quantize(self, bits: Bits) -> Self {
+    pub(super) fn quantize(self, few: FewBits<'_>) -> Self {
         Self {
-            qkv: self.qkv.quantize(bits),
-            out: self.out.quantize(bits),
-            expand: self.expand.quantize(bits),
-            reduce: self.reduce.quantize(bits),
+            qkv: self.qkv.quantize(few),
+            out: self.out.quantize(few),
+            expand: self.expand.quantize(few),
+            reduce: self.reduce.quantize(few),
             ..self
         }
     }

@@ -4,9 +4,8 @@ use burn::nn::Embedding;
 use burn::tensor::Tensor;
 
 use super::Gpt;
-use crate::kernels::Bits;
 use crate::nn::conformer::Conformer;
-use crate::nn::linear::Linear;
+use crate::nn::linear::{FewBits, Linear};
 use crate::nn::perceiver::Perceiver;
 
 /// The speaker's way into the prompt; the one great difference between 2.0 and 2.5.
@@ -43,12 +42,12 @@ pub struct EmotionEncoder {
 }
 
 impl SpeakerEncoder {
-    /// In eight bits, where it is large.
-    pub(super) fn quantize(self) -> Self {
+    /// In few bits, where it is large.
+    pub(super) fn quantize(self, few: FewBits<'_>) -> Self {
         match self {
             Self::Latents(LatentSpeaker { conformer, perceiver, speed }) => Self::Latents(LatentSpeaker {
-                conformer: conformer.quantize(Bits::Eight),
-                perceiver: perceiver.quantize(Bits::Eight),
+                conformer: conformer.quantize(few),
+                perceiver: perceiver.quantize(few),
                 speed,
             }),
             Self::Vector(speaker) => Self::Vector(speaker),
@@ -57,9 +56,9 @@ impl SpeakerEncoder {
 }
 
 impl EmotionEncoder {
-    /// In eight bits.
-    pub(super) fn quantize(self) -> Self {
-        let (conformer, perceiver) = (self.conformer.quantize(Bits::Eight), self.perceiver.quantize(Bits::Eight));
+    /// In few bits.
+    pub(super) fn quantize(self, few: FewBits<'_>) -> Self {
+        let (conformer, perceiver) = (self.conformer.quantize(few), self.perceiver.quantize(few));
         Self { conformer, perceiver, ..self }
     }
 }

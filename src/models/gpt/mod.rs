@@ -13,9 +13,9 @@ pub use blocks::Block;
 pub use conditioning::{EmotionEncoder, LatentSpeaker, SpeakerEncoder, VectorSpeaker};
 pub use config::{Alignment, Conditioning, EncoderConfig, GptConfig};
 
-use crate::kernels::{Bits, in_pool};
+use crate::kernels::in_pool;
 use crate::nn::kv_cache::KvCache;
-use crate::nn::linear::Linear;
+use crate::nn::linear::{FewBits, Linear};
 use crate::{Error, Result};
 
 /// GPT-2 over `[conditioning, text, codes]`, with its own embeddings and position tables for text and codes.
@@ -62,13 +62,13 @@ impl Gpt {
         self.tokens
     }
 
-    /// With the weights of its blocks and its head in `bits`, and of the encoders of a clip, whose errors every code would
+    /// With the weights of its blocks and its head in few bits, and of the encoders of a clip, whose errors every code would
     /// hear, in eight; norms and embeddings stay as they are.
-    pub fn quantize(self, bits: Bits) -> Self {
+    pub fn quantize(self, few: FewBits<'_>) -> Self {
         // The largest weights first, which for a moment are in memory as they were: nothing else is there yet.
-        let (speaker, emotion) = (self.speaker.quantize(), self.emotion.quantize());
-        let blocks = self.blocks.into_iter().map(|block| block.quantize(bits)).collect();
-        Self { speaker, emotion, blocks, head: self.head.quantize(bits), ..self }
+        let (speaker, emotion) = (self.speaker.quantize(few.eight()), self.emotion.quantize(few.eight()));
+        let blocks = self.blocks.into_iter().map(|block| block.quantize(few)).collect();
+        Self { speaker, emotion, blocks, head: self.head.quantize(few), ..self }
     }
 
     /// Size of the code vocabulary, start and stop included.
