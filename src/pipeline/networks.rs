@@ -90,10 +90,15 @@ impl Networks {
         let bits = precision.gpt.or_else(|| gpt_file.bits().filter(|_| on_cpu(device)));
         let gpt = || {
             let gpt = config.gpt.init(device);
+            let pack = |gpt: Gpt| match kept {
+                WeightType::F16 if on_cpu(device) => pack(gpt.halve_tables(), kept, device),
+                _ => pack(gpt, kept, device),
+            };
             match bits {
-                Some(bits) => gpt_file
-                    .load_quantized(gpt, |gpt, stored| pack(gpt.quantize(FewBits::new(bits, stored)), kept, device)),
-                None => gpt_file.load_packed(gpt, kept, |gpt| pack(gpt, kept, device)),
+                Some(bits) => {
+                    gpt_file.load_quantized(gpt, |gpt, stored| pack(gpt.quantize(FewBits::new(bits, stored))))
+                }
+                None => gpt_file.load_packed(gpt, kept, pack),
             }
         };
         let w2v_bert = || {

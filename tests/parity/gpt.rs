@@ -198,6 +198,12 @@ fn fewer_bits_stay_near() {
         let same = exact.clone().argmax(2).equal(near.argmax(2)).float().mean().into_scalar();
         (divergence, same)
     };
+    let rows = |gpt: &Gpt| gpt.code_rows(&[3, 1, 4, 1, 5], 0, &g.device);
+    let plain = rows(&g.gpt);
+    let moved: f32 = (rows(&g.gpt.clone().halve_tables()) - plain.clone()).abs().max().into_scalar();
+    let largest: f32 = plain.abs().max().into_scalar();
+    // Half a step of eleven bits, of one of the two that are added.
+    assert!(moved > 0.0 && moved <= largest / 1024.0, "tables in half precision: {moved} of {largest}");
     let packed = |kept| pack(g.gpt.clone(), kept, &g.device);
     let forms = [
         ("f32", packed(WeightType::F32), 1e-7, 1.0),

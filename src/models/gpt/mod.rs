@@ -7,7 +7,7 @@ mod config;
 
 use burn::module::Module;
 use burn::nn::{Embedding, LayerNorm};
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
 pub use blocks::Block;
 pub use conditioning::{EmotionEncoder, LatentSpeaker, SpeakerEncoder, VectorSpeaker};
@@ -71,6 +71,12 @@ impl Gpt {
         Self { speaker, emotion, blocks, head: self.head.quantize(few), ..self }
     }
 
+    /// With its tables of tokens and of codes in half precision, half of their memory; their rows are widened.
+    pub fn halve_tables(self) -> Self {
+        let half = |Embedding { weight }: Embedding| Embedding { weight: weight.map(|rows| rows.cast(DType::F16)) };
+        Self { text_embedding: half(self.text_embedding), code_embedding: half(self.code_embedding), ..self }
+    }
+
     /// Size of the code vocabulary, start and stop included.
     pub fn codes(&self) -> usize {
         self.code_embedding.weight.shape()[0]
@@ -126,7 +132,7 @@ impl Gpt {
             let rows = steps.iter().map(|Step { codes, position, .. }| {
                 let position = self.code_positions.weight.val().narrow(0, *position, 1).unsqueeze::<3>();
                 let ids = Tensor::<1, Int>::from_data(ids(codes), &device).unsqueeze_dim(1);
-                self.code_embedding.forward(ids) + position
+                rows_of(&self.code_embedding, ids) + position
             });
             let mut x = Tensor::cat(rows.collect(), 0);
             let mut caches: Vec<_> = steps.iter_mut().map(|step| (step.codes.len(), step.cache.step())).collect();
@@ -207,7 +213,7 @@ impl Gpt {
     /// Embedded codes at rows `position..` of the position table: `[1, codes, dim]`.
     pub fn code_rows(&self, codes: &[u32], position: usize, device: &Device) -> Tensor<3> {
         let positions = self.code_positions.weight.val().narrow(0, position, codes.len()).unsqueeze();
-        self.code_embedding.forward(Tensor::<1, Int>::from_data(ids(codes), device).unsqueeze()) + positions
+        rows_of(&self.code_embedding, Tensor::<1, Int>::from_data(ids(codes), device).unsqueeze()) + positions
     }
 
     /// `[start, text, stop]` with positions and, in 2.5, the language on every row: `[1, text + 2, dim]`.
@@ -225,7 +231,7 @@ impl Gpt {
         all.extend(text);
         all.push(self.tokens.stop_text);
         let device = self.head.device();
-        let rows = self.text_embedding.forward(Tensor::<1, Int>::from_data(ids(&all), &device).unsqueeze());
+        let rows = rows_of(&self.text_embedding, Tensor::<1, Int>::from_data(ids(&all), &device).unsqueeze());
         let rows = rows + self.text_positions.weight.val().narrow(0, 0, all.len()).unsqueeze();
         match (&self.speaker, language) {
             (SpeakerEncoder::Latents(_), None) => Ok(rows),
@@ -256,6 +262,11 @@ impl Gpt {
     fn output_norm(&self, x: Tensor<3>) -> Tensor<3> {
         self.head_norm.forward(self.norm.forward(x))
     }
+}
+
+/// `[batch, time]` to rows `[batch, time, dim]` of a table, in f32 whatever it is kept in.
+fn rows_of(table: &Embedding, ids: Tensor<2, Int>) -> Tensor<3> {
+    table.forward(ids).cast(DType::F32)
 }
 
 fn ids(ids: &[u32]) -> TensorData {
