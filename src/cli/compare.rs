@@ -32,7 +32,7 @@ pub fn run(args: &Compare, quiet: bool) -> Result<(), Failure> {
         let weights = if reference.is_none() { WeightType::F32 } else { args.dtype.into() };
         let name = format!("{} {}", device_name(device), weights.name());
         bar.set_message(format!("{name}: loading"));
-        let precision = Precision { weights, gpt: None };
+        let precision = Precision { weights, gpt: None, ..Default::default() };
         let synthesizer = Synthesizer::load_with(args.model.files(), precision, device)?;
         let mut options = Options { streaming: None, ..synthesizer.default_options() };
         options.decode.max_codes = args.max_codes.min(options.decode.max_codes);

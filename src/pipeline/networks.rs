@@ -48,16 +48,19 @@ pub struct Precision {
     /// stored in few bits keeps them on the CPU. What hears the clip (w2v-bert and the GPT's encoders) is then kept in
     /// eight bits.
     pub gpt: Option<Bits>,
+    /// Whether weights are copied into memory of the process. On the CPU they are else used where their file lies, if they lie
+    /// there as they are kept: nothing is to be read, but nobody may write into the file meanwhile.
+    pub copied: bool,
 }
 
 impl Precision {
     /// What is fastest on `device` and hardly different.
     pub fn fast(device: &Device) -> Self {
         if on_cpu(device) {
-            return Self { weights: WeightType::Bf16, gpt: Some(Bits::Eight) };
+            return Self { weights: WeightType::Bf16, gpt: Some(Bits::Eight), copied: false };
         }
         let half = computes_in(device, WeightType::F16);
-        Self { weights: if half { WeightType::F16 } else { WeightType::F32 }, gpt: None }
+        Self { weights: if half { WeightType::F16 } else { WeightType::F32 }, gpt: None, copied: false }
     }
 
     /// Refuses what `device` cannot do.
@@ -86,7 +89,8 @@ impl Networks {
     pub fn load(files: &ModelFiles, config: &ModelConfig, precision: Precision, device: &Device) -> Result<Self> {
         precision.check(device)?;
         let kept = precision.weights;
-        let gpt_file = WeightFile::open(files, "gpt.bpk")?;
+        let open = |name| Ok::<_, Error>(WeightFile::open(files, name)?.copied(precision.copied));
+        let gpt_file = open("gpt.bpk")?;
         let bits = precision.gpt.or_else(|| gpt_file.bits().filter(|_| on_cpu(device)));
         let gpt = || {
             let gpt = config.gpt.init(device);
@@ -102,7 +106,7 @@ impl Networks {
             }
         };
         let w2v_bert = || {
-            let (file, network) = (WeightFile::open(files, "w2v_bert.bpk")?, config.w2v_bert.init(device));
+            let (file, network) = (open("w2v_bert.bpk")?, config.w2v_bert.init(device));
             match bits {
                 Some(_) => file.load_quantized(network, |network, stored| {
                     pack(network.quantize(FewBits::new(Bits::Eight, stored)), kept, device)
@@ -110,15 +114,15 @@ impl Networks {
                 None => file.load_packed(network, kept, |network| pack(network, kept, device)),
             }
         };
-        let s2mel = || load_packed(config.s2mel.init(device), files, "s2mel.bpk", kept, device);
-        let vocoder = || Vocoder::load(WeightFile::open(files, "bigvgan.bpk")?, &config.bigvgan, kept, device);
+        let s2mel = || load_packed(config.s2mel.init(device), open("s2mel.bpk")?, kept, device);
+        let vocoder = || Vocoder::load(open("bigvgan.bpk")?, &config.bigvgan, kept, device);
         let codec = || {
             Ok(match &config.codec {
                 CodecConfig::Semantic(codec) => {
-                    Codec::Semantic(load_packed(codec.init(device), files, "codec.bpk", kept, device)?)
+                    Codec::Semantic(load_packed(codec.init(device), open("codec.bpk")?, kept, device)?)
                 }
                 CodecConfig::Decoder(codec) => {
-                    Codec::Decoder(load_packed(codec.init(device), files, "codec.bpk", kept, device)?)
+                    Codec::Decoder(load_packed(codec.init(device), open("codec.bpk")?, kept, device)?)
                 }
             })
         };
@@ -126,7 +130,7 @@ impl Networks {
             Ok::<_, Error>((
                 load_file(config.feature_stats().init(device), files, "w2v_stats.bpk")?,
                 // Small, and its deviations over time are differences of large sums.
-                load_packed(config.campplus.init(device), files, "campplus.bpk", WeightType::F32, device)?,
+                load_packed(config.campplus.init(device), open("campplus.bpk")?, WeightType::F32, device)?,
                 load_file(config.emotion_bank().init(device), files, "emotion_bank.bpk")?,
             ))
         };
@@ -164,8 +168,8 @@ impl Networks {
 }
 
 /// A network with its linear layers packed.
-fn load_packed<M: Module>(network: M, files: &ModelFiles, name: &str, kept: WeightType, device: &Device) -> Result<M> {
-    WeightFile::open(files, name)?.load_packed(network, kept, |network| pack(network, kept, device))
+fn load_packed<M: Module>(network: M, file: WeightFile, kept: WeightType, device: &Device) -> Result<M> {
+    file.load_packed(network, kept, |network| pack(network, kept, device))
 }
 
 /// The vocoder in the form that is fastest on its device.

@@ -5,7 +5,8 @@ use tokenizers::Tokenizer;
 
 use super::decode::{processors, rng::draw};
 use super::emotion::EmotionVector;
-use crate::kernels::{Bits, WeightType, on_cpu};
+use super::networks::Precision;
+use crate::kernels::{WeightType, on_cpu};
 use crate::models::qwen::{Qwen, QwenConfig};
 use crate::nn::linear::{FewBits, pack};
 use crate::text::emotion_text;
@@ -21,12 +22,12 @@ const MAX_TOKENIZER: u64 = 64 << 20;
 /// Ends an answer.
 const END: [&str; 2] = ["<|im_end|>", "<|endoftext|>"];
 
-/// Loads the model, lets it answer for `text`, with linear weights in f16 or in `bits`, and drops it again: it is larger than
+/// Loads the model, lets it answer for `text`, with linear weights in f16 or in the bits of the GPT, and drops it again: it is larger than
 /// the GPT and rarely used.
 pub(super) async fn read(
     files: &ModelFiles,
     config: &QwenConfig,
-    bits: Option<Bits>,
+    precision: Precision,
     text: &str,
     rng: &mut dyn Rng,
     device: &Device,
@@ -37,8 +38,8 @@ pub(super) async fn read(
         what: format!("not a readable tokenizer ({e})"),
         hint: "run `indextts models verify`, or import the model again".into(),
     })?;
-    let file = WeightFile::open(files, "qwen.bpk")?;
-    let bits = bits.or_else(|| file.bits().filter(|_| on_cpu(device)));
+    let file = WeightFile::open(files, "qwen.bpk")?.copied(precision.copied);
+    let bits = precision.gpt.or_else(|| file.bits().filter(|_| on_cpu(device)));
     let (model, kept) = (config.init(device), WeightType::F16);
     let model: Qwen = match bits {
         Some(bits) => file.load_quantized(model, |model: Qwen, stored| {

@@ -368,7 +368,7 @@ impl Synthesizer {
             });
         };
         let rng = &mut stream(seed, u64::MAX - 1);
-        read_emotion::read(&self.files, config, self.precision.gpt, text, rng, &self.device).await
+        read_emotion::read(&self.files, config, self.precision, text, rng, &self.device).await
     }
 
     /// One segment: text ids (without start and stop) to samples.

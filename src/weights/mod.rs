@@ -40,6 +40,7 @@ pub fn load_file<M: Module>(module: M, files: &ModelFiles, name: &str) -> Result
 pub struct WeightFile {
     path: PathBuf,
     tensors: Vec<PackTensor>,
+    copied: bool,
 }
 
 /// How the weights of linear layers are asked for on the CPU.
@@ -60,7 +61,7 @@ impl WeightFile {
             }
         };
         let tensors = reader.and_then(Reader::into_tensors).map_err(|e| unreadable(&path, &e))?;
-        Ok(Self { path, tensors })
+        Ok(Self { path, tensors, copied: false })
     }
 
     /// The fewest bits in which weights are stored, if some are in few.
@@ -72,6 +73,15 @@ impl WeightFile {
             .min_by_key(|bits| *bits == Bits::Eight)
     }
 
+    /// Whether weights are copied that could be used where the file lies.
+    pub fn copied(self, copied: bool) -> Self {
+        Self { copied, ..self }
+    }
+
+    fn mapped(&self) -> Option<Mapped> {
+        if self.copied { None } else { Mapped::open(&self.path) }
+    }
+
     /// As [`load`], brought into another form by `form`, which gets a module whose parameters are read one by one as they
     /// are asked for: a form of fewer bits is never in memory together with the whole of the plain one.
     pub fn load<M: Module, N: Module>(self, module: M, form: impl FnOnce(M) -> N) -> Result<N> {
@@ -79,22 +89,23 @@ impl WeightFile {
     }
 
     /// As [`load`](Self::load), for a form that [packs](crate::nn::linear::pack) as `kept`. Weights of linear layers that lie in
-    /// panels stay so on the CPU, and those that lie in the file as they are kept stay there: nobody may then write into the
-    /// file as long as the module lives, though it may be replaced by another.
+    /// panels stay so on the CPU, and those that lie in the file as they are kept stay there, if they are not
+    /// [copied](Self::copied): nobody may then write into the file as long as the module lives, though it may be replaced by
+    /// another.
     pub fn load_packed<M: Module, N: Module>(
         self,
         module: M,
         kept: WeightType,
         form: impl FnOnce(M) -> N,
     ) -> Result<N> {
-        let mapped = Mapped::open(&self.path);
+        let mapped = self.mapped();
         self.load_as(module, Linears::Packed { kept, mapped }, |module, _| form(module))
     }
 
     /// As [`load`](Self::load), for a form whose linear layers are in few bits: it gets the weights that are stored so, which
     /// stay in the file as those of [`load_packed`](Self::load_packed).
     pub fn load_quantized<M: Module, N: Module>(self, module: M, form: impl FnOnce(M, &StoredBits) -> N) -> Result<N> {
-        let mapped = Mapped::open(&self.path);
+        let mapped = self.mapped();
         self.load_as(module, Linears::FewBits { mapped }, form)
     }
 
@@ -104,7 +115,7 @@ impl WeightFile {
         linears: Linears,
         form: impl FnOnce(M, &StoredBits) -> N,
     ) -> Result<N> {
-        let Self { path, tensors } = self;
+        let Self { path, tensors, .. } = self;
         apply_as(module, tensors, linears, form).map_err(|problems| Error::Weights { path, problems })
     }
 }
@@ -345,8 +356,10 @@ mod tests {
                 let plain = open("rows.bpk").load(model(&device), |model| pack(model, kept, &device)).unwrap();
                 let form = |model| pack(model, kept, &device);
                 let packed = open("panels.bpk").load_packed(model(&device), kept, form).unwrap();
+                let copied = open("panels.bpk").copied(true).load_packed(model(&device), kept, form).unwrap();
                 let unpacked = open("panels.bpk").load(model(&device), form).unwrap();
                 assert_eq!(output(&packed), output(&plain), "{stored:?} kept as {kept:?}");
+                assert_eq!(output(&copied), output(&plain), "{stored:?} kept as {kept:?}");
                 assert_eq!(output(&unpacked), output(&plain), "{stored:?} kept as {kept:?}");
                 let of_table: Vec<f32> = packed.table.val().into_data().iter().collect();
                 assert_eq!(of_table, plain.table.val().into_data().iter().collect::<Vec<f32>>());
@@ -355,6 +368,10 @@ mod tests {
                 std::fs::remove_file(&in_panels).unwrap();
                 rows(&in_panels, DType::F16);
                 assert_eq!(output(&packed), before);
+                drop(packed);
+                // What is copied may even be written into.
+                std::fs::write(&in_panels, []).unwrap();
+                assert_eq!(output(&copied), before);
             }
         }
     }
@@ -388,6 +405,8 @@ mod tests {
             };
             let (rounded, none) = open("rows.bpk").load_quantized(model(&device), form).unwrap();
             let (stored, one) = open("few.bpk").load_quantized(model(&device), form).unwrap();
+            let (copied, _) = open("few.bpk").copied(true).load_quantized(model(&device), form).unwrap();
+            assert_eq!(output(&copied), output(&stored), "{bits:?}");
             assert_eq!([none, one], [0, 1]);
             assert_eq!(output(&stored), output(&rounded), "{bits:?}");
             // And in rows, for devices that compute in more bits.

@@ -162,7 +162,7 @@ fn half(name: &str) {
         return compare(name, WeightType::F16, HALF, NETWORKS);
     }
     println!("{name} does not compute in f16");
-    let precision = indextts::Precision { weights: WeightType::F16, gpt: None };
+    let precision = indextts::Precision { weights: WeightType::F16, gpt: None, ..Default::default() };
     let error = indextts::Synthesizer::load_with(e2e::files(), precision, &device).err().unwrap();
     assert!(error.to_string().contains("does not compute in f16"), "{error}");
 }

@@ -53,7 +53,7 @@ pub fn files() -> ModelFiles {
 
 pub fn open_on(device: &Device) -> Golden {
     let io = Io::open("e2e/io.safetensors");
-    let precision = Precision { weights: weights(), gpt: None };
+    let precision = Precision { weights: weights(), gpt: None, ..Default::default() };
     let synthesizer = Synthesizer::load_with(files(), precision, device).unwrap_or_else(|e| panic!("{e}"));
     let reference = ReferenceFeatures {
         speaker: features(&io, "plain.spk_w2v_features", "plain.spk_w2v_mask"),

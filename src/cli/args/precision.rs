@@ -19,6 +19,11 @@ pub struct PrecisionArgs {
     /// GPT's encoders) in 8, on the CPU; a model that is stored so keeps them there
     #[arg(long, value_enum)]
     pub quantize: Option<QuantizeArg>,
+
+    /// Read all weights into memory, even those that the CPU can use where their file lies: for files that somebody may write
+    /// into while the program runs, and for slow network drives
+    #[arg(long)]
+    pub no_mmap: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -64,6 +69,7 @@ impl PrecisionArgs {
             ProfileArg::Faithful => Precision::default(),
             ProfileArg::Fast => Precision::fast(device),
         };
+        precision.copied = self.no_mmap;
         if let Some(weights) = self.weights {
             precision.weights = weights.into();
         }

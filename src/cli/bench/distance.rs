@@ -30,7 +30,8 @@ impl Distance {
         text: &str,
         options: &Options,
     ) -> Result<Self, Failure> {
-        let exact = Synthesizer::load_with(files, Precision { weights: WeightType::F32, gpt: None }, device)?;
+        let exact =
+            Synthesizer::load_with(files, Precision { weights: WeightType::F32, ..Default::default() }, device)?;
         let faithful = Options { steps: exact.default_options().steps, ..options.clone() };
         let voice = |synthesizer: &Synthesizer| match clip {
             Some(clip) => synthesizer.voice(clip),
