@@ -23,7 +23,7 @@ pub type Schema = BTreeMap<String, BTreeMap<String, Vec<usize>>>;
 /// How to import.
 pub struct ImportOptions<'a> {
     pub precision: Precision,
-    /// Store the linear layers of the GPT and of the text-to-emotion model in few bits.
+    /// Store the linear layers of the GPT and of the text-to-emotion model in few bits, and those that hear the clip in eight.
     pub quantize: Option<Quantize>,
     /// Replace an existing target.
     pub overwrite: bool,

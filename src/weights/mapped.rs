@@ -9,6 +9,9 @@ use burn::tensor::AllocationProperty;
 use burn_pack::{Bytes, Reader};
 use memmap2::Mmap;
 
+/// Of tensors in their file: that of a cache line, and more than any number's.
+const ALIGNMENT: usize = 64;
+
 /// The tensors of a burnpack file in memory that is the file.
 pub struct Mapped {
     file: Pages,
@@ -43,13 +46,16 @@ impl Mapped {
         Some(Self { file, tensors })
     }
 
-    /// The bytes of a tensor, which are in memory now.
-    pub fn tensor(&self, name: &str) -> Result<Bytes, String> {
-        let bytes = self.tensors.get(name).ok_or("the file has changed while it was read")?.clone();
-        let values = bytes.read(Default::default()).map_err(|e| e.to_string())?;
-        let start = values.as_ptr().addr().wrapping_sub(self.file.as_ref().as_ptr().addr());
-        fetch(&self.file.0, start, values.len()).map_err(|e| e.to_string())?;
-        Ok(bytes)
+    /// The bytes of a tensor of this length, which are in memory now; `None` where it cannot be used as it lies.
+    pub fn tensor(&self, name: &str, length: usize) -> Option<Result<Bytes, String>> {
+        let bytes = self.tensors.get(name).filter(|bytes| bytes.len() == length)?;
+        let values = bytes.read(Default::default()).ok()?;
+        let start = values.as_ptr().addr().checked_sub(self.file.as_ref().as_ptr().addr())?;
+        // Which only a damaged header says.
+        if start % ALIGNMENT != 0 {
+            return None;
+        }
+        Some(fetch(&self.file.0, start, length).map(|()| bytes.clone()).map_err(|e| e.to_string()))
     }
 }
 
@@ -64,9 +70,13 @@ fn fetch(map: &Mmap, start: usize, length: usize) -> std::io::Result<()> {
     }
 }
 
-#[cfg(not(target_os = "linux"))]
+/// Other systems are asked to begin.
+#[cfg(all(unix, not(target_os = "linux")))]
 fn fetch(map: &Mmap, start: usize, length: usize) -> std::io::Result<()> {
-    #[cfg(unix)]
-    map.advise_range(memmap2::Advice::WillNeed, start, length)?;
+    map.advise_range(memmap2::Advice::WillNeed, start, length)
+}
+
+#[cfg(not(unix))]
+fn fetch(_map: &Mmap, _start: usize, _length: usize) -> std::io::Result<()> {
     Ok(())
 }

@@ -435,6 +435,41 @@ mod tests {
         assert_eq!(problems, ["wrong shape: layer.weight: expected [5, 50], got [2, 6, 48]"]);
     }
 
+    /// Bytes changed anywhere, most of them in the header: an error or a model, and never a panic.
+    #[test]
+    fn damaged_files_are_refused_or_used() {
+        let directory = tempfile::tempdir().unwrap();
+        let [in_panels, in_few] = ["panels.bpk", "few.bpk"].map(|name| directory.path().join(name));
+        panels(&in_panels, DType::F16, INPUTS);
+        few_bits(&in_few, Quantize::Q8);
+        let files = ModelFiles::from(directory.path());
+        let device = Device::flex();
+        for path in [&in_panels, &in_few] {
+            let whole = std::fs::read(path).unwrap();
+            for at in 0..512.min(whole.len()) {
+                for flip in [0x01, 0x10, 0x80] {
+                    let mut bytes = whole.clone();
+                    bytes[at] ^= flip;
+                    // Another file each time: what is in use is never written into.
+                    std::fs::remove_file(path).unwrap();
+                    std::fs::write(path, bytes).unwrap();
+                    let name = path.file_name().unwrap().to_str().unwrap();
+                    let Ok(file) = WeightFile::open(&files, name) else { continue };
+                    let run = |model: Model| drop(output(&model));
+                    if path == &in_panels {
+                        file.load_packed(model(&device), WeightType::F16, |model| model).ok().map(run);
+                    } else {
+                        let form = |model: Model, stored: &StoredBits| Model {
+                            layer: model.layer.quantize(FewBits::new(Bits::Eight, stored)),
+                            ..model
+                        };
+                        file.load_quantized(model(&device), form).ok().map(run);
+                    }
+                }
+            }
+        }
+    }
+
     /// Every weight of a linear layer once: row by row, or in panels.
     #[test]
     fn a_weight_in_both_orders_is_refused() {

@@ -125,9 +125,9 @@ impl Stored {
             // Pairs of inputs lie side by side there.
             WeightType::Bf16 => false,
         };
-        if let (true, Some(mapped)) = (as_it_lies, mapped) {
+        if let Some(bytes) = self.in_file(mapped.filter(|_| as_it_lies)) {
             let shape = Shape::new([self.values.shape.num_elements()]);
-            return Ok(TensorData::from_bytes(mapped.tensor(&self.values.name)?, shape, self.values.dtype));
+            return Ok(TensorData::from_bytes(bytes?, shape, self.values.dtype));
         }
         let inputs = self.values.shape[1];
         let bytes = self.values.to_bytes().map_err(|e| e.to_string())?;
@@ -138,8 +138,8 @@ impl Stored {
     pub fn few_bits(&self, shape: &Shape, mapped: Option<&Mapped>) -> Option<Result<QuantizedWeight, String>> {
         let Layout::FewBits { bits, scales } = &self.layout else { return None };
         let weight = || {
-            let values = match mapped {
-                Some(mapped) => Held::new(mapped.tensor(&self.values.name)?),
+            let values = match self.in_file(mapped) {
+                Some(bytes) => Held::new(bytes?),
                 None => {
                     let bytes = self.values.to_bytes().map_err(|e| e.to_string())?;
                     Held::new(read(&bytes)?.to_vec())
@@ -150,6 +150,11 @@ impl Stored {
             Ok(QuantizedWeight::stored(values, scales, shape[0], shape[1], *bits))
         };
         Some(weight())
+    }
+
+    /// The bytes of its values, if they can be used where the file lies.
+    fn in_file(&self, mapped: Option<&Mapped>) -> Option<Result<Bytes, String>> {
+        mapped?.tensor(&self.values.name, self.values.byte_len())
     }
 
     /// Its values as f32, row by row, read from the file.

@@ -38,7 +38,8 @@ pub struct Pull {
     #[arg(long, value_enum, default_value_t = DtypeArg::F32)]
     pub dtype: DtypeArg,
 
-    /// Store the weights of the GPT, and of the text-to-emotion model, in 8 or 4 bits
+    /// Store the weights of the GPT, and of the text-to-emotion model, in 8 or 4 bits, and what hears the clip (w2v-bert, the
+    /// GPT's encoders) in 8
     #[arg(long, value_enum, default_value_t = QuantizeArg::None)]
     pub quantize: QuantizeArg,
 
@@ -84,7 +85,8 @@ pub struct Import {
     #[arg(long, value_enum, default_value_t = DtypeArg::F32)]
     pub dtype: DtypeArg,
 
-    /// Store the weights of the GPT, and of the text-to-emotion model, in 8 or 4 bits
+    /// Store the weights of the GPT, and of the text-to-emotion model, in 8 or 4 bits, and what hears the clip (w2v-bert, the
+    /// GPT's encoders) in 8
     #[arg(long, value_enum, default_value_t = QuantizeArg::None)]
     pub quantize: QuantizeArg,
 
