@@ -9,6 +9,7 @@ use burn::tensor::{Tensor, TensorData};
 use super::cpu::CpuKernels;
 use super::cpu::conv::{Shape, pack_weight};
 use super::cpu::{conv_transpose, winograd};
+use super::linear::in_one_row;
 use super::panels::halves;
 use super::{WeightType, on_cpu};
 
@@ -32,11 +33,8 @@ impl PackedConv {
         let [outputs, inputs, taps] = weight.dims();
         let winograd = winograd::pays(inputs, outputs, taps);
         let pack = if winograd { winograd::pack_weight } else { pack_weight };
-        let weight = if on_cpu(&device) {
-            in_one_row(weight, |values| pack(values, [outputs, inputs, taps]), kept)
-        } else {
-            weight
-        };
+        let weight =
+            if on_cpu(&device) { packed(weight, |values| pack(values, [outputs, inputs, taps]), kept) } else { weight };
         let bias = conv.bias.map_or_else(|| Tensor::zeros([outputs], &device), Param::into_value);
         let (weight, bias) = (Param::from_tensor(weight), Param::from_tensor(bias));
         Self { weight, bias, taps, dilation: conv.dilation, winograd }
@@ -73,17 +71,16 @@ impl PackedConv {
 }
 
 /// `pack` of a weight, in the type in which it is kept.
-fn in_one_row(weight: Tensor<3>, pack: impl FnOnce(&[f32]) -> Vec<f32>, kept: WeightType) -> Tensor<3> {
+fn packed(weight: Tensor<3>, pack: impl FnOnce(&[f32]) -> Vec<f32>, kept: WeightType) -> Tensor<3> {
     let device = weight.device();
     let data = weight.into_data().convert::<f32>();
-    let packed = pack(data.as_slice().unwrap_or_default());
-    let shape = [1, 1, packed.len()];
+    let values = pack(data.as_slice().unwrap_or_default());
+    let length = values.len();
     let data = match kept {
-        WeightType::F32 => TensorData::new(packed, shape),
-        WeightType::F16 | WeightType::Bf16 => TensorData::new(halves(&packed), shape),
+        WeightType::F32 => TensorData::new(values, [length]),
+        WeightType::F16 | WeightType::Bf16 => TensorData::new(halves(&values), [length]),
     };
-    let dtype = data.dtype();
-    Tensor::from_data(data, (&device, dtype))
+    in_one_row(data, &device)
 }
 
 /// A [`ConvTranspose1d`] (one group, no dilation, no output padding) whose weights lie in the order in which the CPU
@@ -106,7 +103,7 @@ impl PackedConvTranspose {
         let (device, weight) = (conv.weight.device(), conv.weight.into_value());
         let [inputs, outputs, kernel] = weight.dims();
         let shape = conv_transpose::Shape { inputs, outputs, kernel, stride: conv.stride, padding: conv.padding };
-        let weight = if on_cpu(&device) { in_one_row(weight, |values| shape.pack(values), kept) } else { weight };
+        let weight = if on_cpu(&device) { packed(weight, |values| shape.pack(values), kept) } else { weight };
         let bias = conv.bias.map_or_else(|| Tensor::zeros([outputs], &device), Param::into_value);
         let (weight, bias) = (Param::from_tensor(weight), Param::from_tensor(bias));
         Self { weight, bias, inputs, kernel, stride: conv.stride, padding: conv.padding }

@@ -200,7 +200,9 @@ impl ModuleMapper for Filler {
             && let Some(weight) = stored.few_bits(&shape, mapped.as_ref())
         {
             match weight {
-                Ok(weight) => drop(self.few_bits.insert(param.id, Arc::new(weight))),
+                Ok(weight) => {
+                    self.few_bits.insert(param.id, Arc::new(weight));
+                }
                 Err(what) => note(stored.name(), what),
             }
         }
@@ -479,5 +481,16 @@ mod tests {
         ]);
         assert_eq!(problems, ["stored twice: layer.weight"]);
         assert_eq!(stored.len(), 2);
+    }
+
+    /// Few bits without their scales, and under a name without them.
+    #[test]
+    fn few_bits_that_are_not_whole_say_what_is_missing() {
+        let bytes =
+            |name: &str| PackTensor::new(name.into(), DType::U8, vec![1, 1, 4], None, Bytes::from_elems(vec![0u8; 4]));
+        let (_, problems) = collect(vec![bytes("a.weight.q8"), bytes("b.weight")]);
+        assert_eq!(problems[0], "missing: a.weight.scales");
+        assert!(problems[1].contains("b.weight.q8") && problems[1].contains("got U8"), "{}", problems[1]);
+        assert_eq!(problems.len(), 2);
     }
 }

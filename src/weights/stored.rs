@@ -69,8 +69,9 @@ pub fn collect(tensors: Vec<PackTensor>) -> (Vec<Stored>, Vec<String>) {
             None => {
                 if !matches!(values.dtype, DType::F32 | DType::F16 | DType::BF16) {
                     let (name, got) = (&values.name, values.dtype);
-                    problems
-                        .push(format!("wrong type: {name}: expected f32, f16, bf16, or u8 with scales, got {got:?}"));
+                    problems.push(format!(
+                        "wrong type: {name}: expected f32, f16, bf16, or few bits as u8 under {name}.q8 or {name}.q4, got {got:?}"
+                    ));
                 }
                 match values.name.strip_suffix(PANELS) {
                     Some(name) => (name.to_string(), Layout::Panels),
