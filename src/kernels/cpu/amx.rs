@@ -37,7 +37,7 @@ mod implementation {
     use super::*;
 
     /// Rows of a tile, pairs of inputs of a tile, outputs of a tile.
-    const TILE: usize = 16;
+    pub const TILE: usize = 16;
     /// Bytes from a pair of inputs to the next in a panel.
     const PANEL_BYTES: usize = PANEL * 2 * size_of::<bf16>();
     /// Passes over a panel in which the next is fetched: those of a whole block of rows.
@@ -90,12 +90,12 @@ mod implementation {
     }
 
     /// Tiles 0 to 5 of sums and tile 6 of inputs have `rows` rows; tile 7 is one of weights. Released when dropped.
-    struct Tiles {
+    pub struct Tiles {
         rows: usize,
     }
 
     impl Tiles {
-        fn configured(rows: usize) -> Self {
+        pub fn configured(rows: usize) -> Self {
             let mut tiles = Self { rows: 0 };
             tiles.configure(rows);
             tiles
@@ -267,7 +267,7 @@ mod implementation {
     /// # Safety
     /// The rows exist in the target.
     #[target_feature(enable = "avx512f")]
-    unsafe fn store(sums: &[f32], row: usize, target: &Part<'_>) {
+    pub unsafe fn store(sums: &[f32], row: usize, target: &Part<'_>) {
         let (rows, _) = sums.as_chunks::<PANEL>();
         for (n, sums) in rows.iter().enumerate() {
             let out = target.out.wrapping_add((row + n) * target.stride);
@@ -294,4 +294,6 @@ mod implementation {
     }
 }
 
+#[cfg(target_os = "linux")]
+pub use implementation::{TILE, Tiles, store};
 pub use implementation::{available, multiply, permitted};

@@ -14,6 +14,7 @@ use super::fetch::{Piece, Upcoming, fetch};
 use super::level::arch;
 use super::pairs::{self, Pairs};
 use super::share::{Share, places, unwritten};
+use super::split::{self, Split};
 use crate::kernels::Activation;
 
 /// Outputs of a panel: three vectors of the widest instruction set.
@@ -226,8 +227,14 @@ pub unsafe fn linear_to(
     if out.is_empty() {
         return;
     }
-    if matches!(weight, Weight::F32(_)) && rows > BLOCK && width > DEEPEST {
-        let depth = width.div_ceil(width.div_ceil(DEEPEST));
+    let in_parts = !matches!(weight, Weight::Bf16(_)) && split::pays(rows);
+    let deepest = match weight {
+        _ if in_parts => split::DEEPEST,
+        Weight::F32(_) if rows > BLOCK => DEEPEST,
+        _ => width,
+    };
+    if width > deepest {
+        let depth = width.div_ceil(width.div_ceil(deepest)).next_multiple_of(split::INPUTS);
         for at in (0..width).step_by(depth) {
             let (count, rest) = (depth.min(width - at), width - at);
             let start = if at == 0 { start } else { Start::Output };
@@ -237,11 +244,29 @@ pub unsafe fn linear_to(
         }
         return;
     }
+    let target = Target(out.as_mut_ptr().cast());
+    if in_parts {
+        let x = Split::of(x);
+        let part = |panel| (panel * inputs + from) * PANEL..(panel * inputs + from + width) * PANEL;
+        let place = |panel| {
+            let column = panel * PANEL;
+            // SAFETY: as below.
+            let out = unsafe { target.get().add(column) };
+            Part { start: start.panel(column), columns: PANEL.min(outputs - column), out, stride: outputs }
+        };
+        let done = |target: Part<'_>, rows| target.finish(rows, then);
+        match weight {
+            Weight::F32(values) => split::multiply(&x, panels, |panel| (&values[part(panel)], place(panel)), done),
+            Weight::F16(values) => split::multiply(&x, panels, |panel| (&values[part(panel)], place(panel)), done),
+            Weight::Bf16(_) => unreachable!("pairs of bfloat16 have products of their own"),
+        }
+        return;
+    }
     let pairs = match weight {
         Weight::Bf16(_) if rows > FEW_ROWS => Pairs::of(x),
         _ => None,
     };
-    let (arch, target, blocks) = (arch(), Target(out.as_mut_ptr().cast()), rows.div_ceil(ROWS));
+    let (arch, blocks) = (arch(), rows.div_ceil(ROWS));
     // Neighbouring tasks share rows, so a thread that takes several keeps them in its cache; few rows are split by
     // panels only.
     (0..blocks * panels).into_par_iter().shared().for_each(|task| {
@@ -342,6 +367,11 @@ pub struct Part<'a> {
 }
 
 impl Part<'_> {
+    /// The same columns of the rows from `first` on.
+    pub fn from_row(self, first: usize) -> Self {
+        Self { out: self.out.wrapping_add(first * self.stride), ..self }
+    }
+
     /// Applies `then` to the task's `rows` rows.
     pub fn finish(&self, rows: usize, then: Option<Activation>) {
         if let Some(activation) = then {

@@ -24,6 +24,7 @@ mod relative;
 mod rotary;
 mod share;
 mod snake;
+mod split;
 mod subsample;
 mod team;
 mod toom_cook;

@@ -38,6 +38,7 @@ mod kernels {
         pub mod rotary;
         pub mod share;
         pub mod snake;
+        pub mod split;
         pub mod subsample;
         pub mod team;
         pub mod toom_cook;
