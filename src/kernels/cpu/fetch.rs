@@ -15,7 +15,7 @@ pub fn fetch<const N: usize>(start: *const u8, width: usize) {
 
 /// Fetches a place into the second-level cache: what is read later would push out of the first what is read now.
 #[inline(always)]
-fn fetch_for_later(start: *const u8) {
+pub fn fetch_for_later(start: *const u8) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};

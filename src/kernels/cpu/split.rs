@@ -58,7 +58,7 @@ mod implementation {
     use rayon::prelude::*;
 
     use super::super::amx::{self, TILE, Tiles};
-    use super::super::fetch::fetch;
+    use super::super::fetch::{fetch, fetch_for_later};
     use super::super::linear::{PANEL, Rows};
     use super::super::share::Share;
     use super::*;
@@ -68,7 +68,7 @@ mod implementation {
     /// Rows that a task takes at a time at most.
     const ROWS: usize = 256;
     /// Panels that a task takes at most: all but the first are taken apart while the unit multiplies.
-    const PANELS: usize = 4;
+    const PANELS: usize = 8;
     /// Bytes from what is taken apart to what is fetched meanwhile.
     const AHEAD: usize = 4096;
     /// bfloat16 that a number is taken apart into.
@@ -262,7 +262,7 @@ mod implementation {
         }
     }
 
-    /// A panel that is taken apart bit by bit, into `[inputs / 32, part, 3, 16, 16, 2]`.
+    /// A panel that is taken apart bit by bit, into `[inputs / 32, part, 3, 16, 16, 2]`, or, without steps, only fetched.
     struct Apart<'a, T> {
         /// `[inputs, 48]`
         weight: &'a [T],
@@ -276,6 +276,9 @@ mod implementation {
         #[inline]
         #[target_feature(enable = "avx512f,avx512bw")]
         fn third(&mut self, tile: usize, count: usize) {
+            if self.steps.is_empty() {
+                return self.fetch(count);
+            }
             let end = (self.pair + count).min(self.steps.len() * TILE);
             for pair in self.pair..end {
                 let row = |input: usize| {
@@ -295,6 +298,15 @@ mod implementation {
             if tile + 1 == TILES {
                 self.pair = end;
             }
+        }
+
+        /// As much as a third of `count` pairs.
+        fn fetch(&mut self, count: usize) {
+            let (now, later) = self.weight.split_at(self.weight.len().min(count * 2 * TILE));
+            for line in now.chunks(LINE / size_of::<T>()) {
+                fetch_for_later(line.as_ptr().cast());
+            }
+            self.weight = later;
         }
 
         /// All of it.
@@ -330,7 +342,7 @@ mod implementation {
             let of_group = panels * group / groups..panels * (group + 1) / groups;
             if !rows.is_empty() {
                 // SAFETY: the unit comes with these instructions.
-                unsafe { group_times_rows(x, rows, of_group, &panel, &done) };
+                unsafe { group_times_rows(x, rows, of_group, panels, &panel, &done) };
             }
         });
     }
@@ -341,6 +353,7 @@ mod implementation {
         x: &Split,
         rows: Range<usize>,
         group: Range<usize>,
+        panels: usize,
         panel: &(impl Fn(usize) -> (&'a [T], Part<'a>) + Sync),
         done: &(impl Fn(Part<'a>, usize) + Sync),
     ) {
@@ -358,9 +371,11 @@ mod implementation {
                 if number == group.start {
                     Apart { weight, steps: current, pair: 0 }.whole();
                 }
-                let mut apart = match number + 1 < group.end {
-                    true => Apart { weight: panel(number + 1).0, steps: next, pair: 0 },
-                    false => Apart { weight, steps: &mut [], pair: 0 },
+                let mut apart = match number + 1 {
+                    upcoming if upcoming < group.end => Apart { weight: panel(upcoming).0, steps: next, pair: 0 },
+                    // What this thread probably does next.
+                    upcoming if upcoming < panels => Apart { weight: panel(upcoming).0, steps: &mut [], pair: 0 },
+                    _ => Apart { weight: &[], steps: &mut [], pair: 0 },
                 };
                 for first in rows.clone().step_by(2 * TILE) {
                     let count = (2 * TILE).min(rows.end - first);
