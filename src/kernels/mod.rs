@@ -32,7 +32,7 @@ pub use activation::{Activation, glu, swiglu, tanh_gate};
 pub use affine::affine_relu;
 pub use attention::attention;
 pub use conv::{PackedConv, PackedConvTranspose};
-pub use cpu::level::{Level, levels, limit as limit_level};
+pub use cpu::level::{Level, by_vectors, levels, limit as limit_level};
 pub use decode::{CachedRows, RowTables};
 pub use depthwise::depthwise;
 pub use linear::{

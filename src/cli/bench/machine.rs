@@ -14,6 +14,8 @@ pub struct Machine {
     pub threads: usize,
     /// GFLOP/s of large products.
     pub f32: f64,
+    /// Those of f32 without the matrix unit, where there is one.
+    pub f32_by_vectors: Option<f64>,
     pub bf16: f64,
     /// GB/s of reading memory.
     pub memory: f64,
@@ -34,6 +36,7 @@ impl Machine {
         Self {
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             f32: best(WeightType::F32),
+            f32_by_vectors: kernels::by_vectors(|| best(WeightType::F32)),
             bf16: best(WeightType::Bf16),
             memory: read_speed(floats).max(weights / kernels::product_seconds(WeightType::F32, wide, device)),
         }

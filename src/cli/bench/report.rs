@@ -172,9 +172,10 @@ impl Report<'_> {
                 distance.mel_decibels
             )?;
         }
+        let by_vectors = machine.f32_by_vectors.map(|speed| format!(" ({speed:.0} by vectors)")).unwrap_or_default();
         writeln!(
             out,
-            "machine: {} threads, products of f32 {:.0} GFLOP/s, of bf16 weights {:.0} GFLOP/s, memory {:.1} GB/s",
+            "machine: {} threads, products of f32 {:.0} GFLOP/s{by_vectors}, of bf16 weights {:.0} GFLOP/s, memory {:.1} GB/s",
             machine.threads, machine.f32, machine.bf16, machine.memory
         )
     }
@@ -224,6 +225,7 @@ impl Report<'_> {
             "machine": {
                 "threads": self.machine.threads,
                 "gemm_f32_gflops": self.machine.f32,
+                "gemm_f32_by_vectors_gflops": self.machine.f32_by_vectors,
                 "gemm_bf16_gflops": self.machine.bf16,
                 "memory_gbps": self.machine.memory,
             },

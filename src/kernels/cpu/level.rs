@@ -29,6 +29,19 @@ pub fn limit(level: Level) {
     LIMIT.store(level as u8, Ordering::Relaxed);
 }
 
+/// What `work` gives without the matrix unit, if the processor has one; for comparisons.
+pub fn by_vectors<T>(work: impl FnOnce() -> T) -> Option<T> {
+    #[cfg(target_arch = "x86_64")]
+    if super::amx::available() {
+        limit(Level::Avx512);
+        let result = work();
+        limit(Level::Best);
+        return Some(result);
+    }
+    drop(work);
+    None
+}
+
 /// Whether instructions of `level` may be used, if the processor has them.
 pub fn allowed(level: Level) -> bool {
     level as u8 <= LIMIT.load(Ordering::Relaxed)

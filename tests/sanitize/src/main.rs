@@ -98,9 +98,16 @@ fn check(name: &str, tolerance: f32, mut run: impl FnMut(&mut Numbers) -> Vec<f3
 }
 
 fn linears() {
-    for (rows, inputs, outputs) in
-        [(1, 7, 1usize), (3, 33, 48), (4, 130, 61), (9, 257, 97), (33, 100, 61), (49, 64, 50), (270, 16, 50)]
-    {
+    for (rows, inputs, outputs) in [
+        (1, 7, 1usize),
+        (3, 33, 48),
+        (4, 130, 61),
+        (9, 257, 97),
+        (33, 100, 61),
+        (49, 64, 50),
+        (65, 545, 97),
+        (270, 16, 50),
+    ] {
         let panels = outputs.div_ceil(PANEL);
         for start in ["bias", "output", "sum"] {
             let run = |n: &mut Numbers, kind: usize| {
@@ -201,9 +208,13 @@ fn convolutions() {
             out
         });
     }
-    for (channels, outputs, time, frequencies, kernel, stride) in
-        [(1, 32usize, 9, 80, 3, 1), (32, 50, 7, 21, 3, 2), (3, 1, 1, 1, 1, 1), (20, 32, 5, 10, 1, 2), (2, 5, 4, 7, 5, 3)]
-    {
+    for (channels, outputs, time, frequencies, kernel, stride) in [
+        (1, 32usize, 9, 80, 3, 1),
+        (32, 50, 7, 21, 3, 2),
+        (3, 1, 1, 1, 1, 1),
+        (20, 32, 5, 10, 1, 2),
+        (2, 5, 4, 7, 5, 3),
+    ] {
         check(&format!("plane {channels} {outputs} {time} {frequencies} {kernel} {stride}"), 1e-4, |n| {
             let shape = plane::Shape { time, frequencies, channels, kernel, stride, relu: stride == 1 };
             let weight = n.many(kernel * kernel * channels * outputs.next_multiple_of(PANEL));
