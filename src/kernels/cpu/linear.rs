@@ -368,7 +368,7 @@ pub struct Part<'a> {
 
 impl Part<'_> {
     /// The same columns of the rows from `first` on.
-    pub fn from_row(self, first: usize) -> Self {
+    pub fn at_row(self, first: usize) -> Self {
         Self { out: self.out.wrapping_add(first * self.stride), ..self }
     }
 

@@ -380,7 +380,7 @@ mod implementation {
                 for first in rows.clone().step_by(2 * TILE) {
                     let count = (2 * TILE).min(rows.end - first);
                     let inputs = &x.steps[first / TILE * depth..];
-                    let target = target.from_row(first);
+                    let target = target.at_row(first);
                     // SAFETY: tiles are configured; the rows' lines and the panel's are written; the output has these rows.
                     unsafe {
                         match count > TILE {
