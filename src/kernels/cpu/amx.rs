@@ -1,4 +1,5 @@
-//! Products of pairs in bfloat16 by the matrix unit (AMX): tiles of sixteen rows times a panel.
+//! The matrix unit (AMX): its tiles, and products of pairs in bfloat16, tiles of sixteen rows times a panel. Products of f32
+//! are in [`split`](super::split).
 //!
 //! A panel `[pairs, 48, 2]` is three tiles of outputs side by side, and rows of pairs are tiles of inputs, both as they lie.
 //! Systems other than Linux are not asked for the unit: there pairs are multiplied by vectors.

@@ -2,6 +2,7 @@
 //!
 //! One loop serves both ends: many rows run at the speed of the multipliers, because a panel stays in the second-level
 //! cache while the rows pass; a single row runs at the speed of the memory, because the weight is read once, in order.
+//! Where there is a matrix unit, it multiplies many rows ([`split`](super::split)).
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
@@ -244,29 +245,15 @@ pub unsafe fn linear_to(
         }
         return;
     }
-    let target = Target(out.as_mut_ptr().cast());
-    if in_parts {
-        let x = Split::of(x);
-        let part = |panel| (panel * inputs + from) * PANEL..(panel * inputs + from + width) * PANEL;
-        let place = |panel| {
-            let column = panel * PANEL;
-            // SAFETY: as below.
-            let out = unsafe { target.get().add(column) };
-            Part { start: start.panel(column), columns: PANEL.min(outputs - column), out, stride: outputs }
-        };
-        let done = |target: Part<'_>, rows| target.finish(rows, then);
-        match weight {
-            Weight::F32(values) => split::multiply(&x, panels, |panel| (&values[part(panel)], place(panel)), done),
-            Weight::F16(values) => split::multiply(&x, panels, |panel| (&values[part(panel)], place(panel)), done),
-            Weight::Bf16(_) => unreachable!("pairs of bfloat16 have products of their own"),
-        }
-        return;
+    if in_parts && let Some(parts) = Split::of(x) {
+        // SAFETY: the caller's promise, and the sizes that were checked above.
+        return unsafe { linear_in_parts(&parts, [rows, width], weight, [inputs, from], start, then, out) };
     }
     let pairs = match weight {
         Weight::Bf16(_) if rows > FEW_ROWS => Pairs::of(x),
         _ => None,
     };
-    let (arch, blocks) = (arch(), rows.div_ceil(ROWS));
+    let (arch, target, blocks) = (arch(), Target(out.as_mut_ptr().cast()), rows.div_ceil(ROWS));
     // Neighbouring tasks share rows, so a thread that takes several keeps them in its cache; few rows are split by
     // panels only.
     (0..blocks * panels).into_par_iter().shared().for_each(|task| {
@@ -293,6 +280,36 @@ pub unsafe fn linear_to(
         }
         target.finish(count, then);
     });
+}
+
+/// As [`linear_to`], by the matrix unit.
+///
+/// # Safety
+/// As there, and the sizes fit.
+unsafe fn linear_in_parts(
+    x: &Split,
+    [rows, width]: [usize; 2],
+    weight: Weight<'_>,
+    [inputs, from]: [usize; 2],
+    start: Start<'_>,
+    then: Option<Activation>,
+    out: &mut [MaybeUninit<f32>],
+) {
+    let (outputs, target) = (out.len() / rows, Target(out.as_mut_ptr().cast()));
+    let panels = outputs.div_ceil(PANEL);
+    let part = |panel| (panel * inputs + from) * PANEL..(panel * inputs + from + width) * PANEL;
+    let place = |panel| {
+        let column = panel * PANEL;
+        // SAFETY: the column is one of the output's, which is borrowed mutably until all is written.
+        let out = unsafe { target.get().add(column) };
+        Part { start: start.panel(column), columns: PANEL.min(outputs - column), out, stride: outputs }
+    };
+    let done = |target: Part<'_>, rows| target.finish(rows, then);
+    match weight {
+        Weight::F32(values) => split::multiply(x, panels, |panel| (&values[part(panel)], place(panel)), done),
+        Weight::F16(values) => split::multiply(x, panels, |panel| (&values[part(panel)], place(panel)), done),
+        Weight::Bf16(_) => unreachable!("pairs of bfloat16 have products of their own"),
+    }
 }
 
 /// The product with a half-precision weight, widened a stretch at a time.

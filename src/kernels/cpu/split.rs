@@ -27,12 +27,12 @@ mod implementation {
     pub enum Split {}
 
     impl Split {
-        pub fn of(_rows: Rows<'_>) -> Self {
-            unreachable!("never called where nothing pays");
+        pub fn of(_rows: Rows<'_>) -> Option<Self> {
+            None
         }
     }
 
-    pub fn multiply<'a, T>(
+    pub fn multiply<'a, T: 'a>(
         x: &Split,
         _panels: usize,
         _panel: impl Fn(usize) -> (&'a [T], Part<'a>) + Sync,
@@ -109,9 +109,12 @@ mod implementation {
     }
 
     impl Split {
-        pub fn of(rows: Rows<'_>) -> Self {
-            assert!(amx::permitted(), "split: instructions that this processor lacks");
+        /// Takes `rows` apart, where that [`pays`].
+        pub fn of(rows: Rows<'_>) -> Option<Self> {
             let Rows { data, count, width, stride } = rows;
+            if !pays(count) {
+                return None;
+            }
             assert!(
                 count > 0 && width > 0 && (count - 1) * stride + width <= data.len(),
                 "split: rows beyond the input"
@@ -123,7 +126,7 @@ mod implementation {
                 // SAFETY: the unit comes with these instructions.
                 unsafe { rows_in_parts(data, rows, [width, stride], places(steps)) };
             });
-            Self { steps, rows: count, inputs: width }
+            Some(Self { steps, rows: count, inputs: width })
         }
     }
 
