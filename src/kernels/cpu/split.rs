@@ -376,7 +376,7 @@ mod implementation {
                 }
                 let mut apart = match number + 1 {
                     upcoming if upcoming < group.end => Apart { weight: panel(upcoming).0, steps: next, pair: 0 },
-                    // What this thread probably does next.
+                    // With one block of rows, what this thread probably does next.
                     upcoming if upcoming < panels => Apart { weight: panel(upcoming).0, steps: &mut [], pair: 0 },
                     _ => Apart { weight: &[], steps: &mut [], pair: 0 },
                 };
